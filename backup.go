@@ -1,0 +1,50 @@
+package holdfast
+
+import "time"
+
+// Backup is one backup as a listing of the vault shows it.
+type Backup struct {
+	Ref
+	Committed bool     // its manifest exists
+	Held      bool     // pinned: retention leaves it
+	Manifest  Object   // the zero Object where Committed is false
+	Data      []Object // its data objects, in key order
+}
+
+// Time returns when the broker admitted the backup, UTC.
+func (b Backup) Time() time.Time { return b.ID.Time() }
+
+// Size returns what the backup occupies in the vault: data and manifest, in bytes.
+func (b Backup) Size() int64 {
+	size := b.Manifest.Size
+	for _, o := range b.Data {
+		size += o.Size
+	}
+	return size
+}
+
+// DataSize returns the stored size of its data objects, in bytes.
+func (b Backup) DataSize() int64 { return b.Size() - b.Manifest.Size }
+
+// FutureTolerance is how far ahead of the reader's clock a backup's time may
+// lie before it counts as future-dated; it absorbs the difference between two
+// well-kept clocks.
+const FutureTolerance = 5 * time.Minute
+
+// Future reports whether the backup bears a time that has not come yet.
+func (b Backup) Future(now time.Time) bool { return b.Time().After(now.Add(FutureTolerance)) }
+
+// Good reports whether the backup counts: committed, with data that is not
+// empty, and not future-dated. Only good backups take a slot in retention or
+// make a job fresh.
+func (b Backup) Good(now time.Time) bool {
+	if !b.Committed || len(b.Data) == 0 || b.Future(now) {
+		return false
+	}
+	for _, o := range b.Data {
+		if o.Size == 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,93 @@
+// Package secret keeps secrets out of sight: a type that never prints itself,
+// references that say where a secret lies instead of holding it, and a redactor
+// for the texts of other programs.
+package secret
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+)
+
+// Hidden is what a Secret prints instead of itself.
+const Hidden = "[hidden]"
+
+// Secret is a value that must not be shown. It prints as "[hidden]" in every
+// verb of fmt, in slog and in JSON; only Reveal gives it away.
+type Secret struct{ value string }
+
+// New returns value as a Secret.
+func New(value string) Secret { return Secret{value} }
+
+// Reveal returns the value.
+func (s Secret) Reveal() string { return s.value }
+
+// IsZero reports whether there is no value.
+func (s Secret) IsZero() bool { return s.value == "" }
+
+// String implements fmt.Stringer.
+func (s Secret) String() string { return Hidden }
+
+// GoString implements fmt.GoStringer.
+func (s Secret) GoString() string { return Hidden }
+
+// Format implements fmt.Formatter, for the verbs that look inside a struct.
+func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, Hidden) }
+
+// LogValue implements slog.LogValuer.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(Hidden) }
+
+// MarshalJSON implements json.Marshaler.
+func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(Hidden) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(Hidden), nil }
+
+// Ref says where a secret lies: "env:NAME" or "file:/path". The reference itself
+// may be shown.
+type Ref string
+
+// Resolve fetches the secret. A file's trailing newline is not part of it; a
+// file that others than its owner can read is refused. An empty secret is an
+// error: nothing that is protected by nothing should start.
+func (r Ref) Resolve() (Secret, error) {
+	kind, rest, ok := strings.Cut(string(r), ":")
+	if !ok {
+		return Secret{}, fmt.Errorf("secret reference: want env:NAME or file:PATH")
+	}
+	var value string
+	switch kind {
+	case "env":
+		value = os.Getenv(rest)
+	case "file":
+		if err := CheckMode(rest); err != nil {
+			return Secret{}, err
+		}
+		b, err := os.ReadFile(rest)
+		if err != nil {
+			return Secret{}, fmt.Errorf("read secret: %w", err)
+		}
+		value = strings.TrimRight(string(b), "\r\n")
+	default:
+		return Secret{}, fmt.Errorf("secret reference: unknown kind %q, want env:NAME or file:PATH", kind)
+	}
+	if value == "" {
+		return Secret{}, fmt.Errorf("secret %s: is empty", r)
+	}
+	return Secret{value}, nil
+}
+
+// CheckMode returns an error if others than the owner of the file may read or
+// change it.
+func CheckMode(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("read secret: %w", err)
+	}
+	if loose := info.Mode().Perm() & 0o077; loose != 0 {
+		return fmt.Errorf("secret file %q: mode %04o lets others in, want 0600", path, info.Mode().Perm())
+	}
+	return nil
+}

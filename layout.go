@@ -1,0 +1,85 @@
+package holdfast
+
+import "strings"
+
+// What lies where in a vault, relative to its prefix:
+//
+//	backups/<host>/<job>/<id>/<file>          one data object per stream
+//	backups/<host>/<job>/<id>/manifest.json   the commit record, written last
+//	backups/<host>/<job>/<id>/hold.json       present while the backup is held
+//	reports/<host>/<job>/<id>.json            failures and drill results
+//	state/…                                   what the monitor remembers
+//	scratch/…                                 conformance checks, removed after
+const (
+	BackupsPrefix = "backups/"
+	ReportsPrefix = "reports/"
+	StatePrefix   = "state/"
+	ScratchPrefix = "scratch/"
+
+	ManifestFile = "manifest.json"
+	HoldFile     = "hold.json"
+)
+
+// JobPrefix returns the prefix of all backups of one job of one host.
+func JobPrefix(host, job string) string { return BackupsPrefix + host + "/" + job + "/" }
+
+// ReportPrefix returns the prefix of all reports of one job of one host.
+func ReportPrefix(host, job string) string { return ReportsPrefix + host + "/" + job + "/" }
+
+// ReportKey returns the key of the report with that id.
+func ReportKey(host, job string, id ID) string {
+	return ReportPrefix(host, job) + string(id) + ".json"
+}
+
+// Ref points at one backup.
+type Ref struct {
+	Host string `json:"host"`
+	Job  string `json:"job"`
+	ID   ID     `json:"id"`
+}
+
+// String returns the selector that finds exactly this backup: "web1/crm@<id>".
+func (r Ref) String() string { return r.Host + "/" + r.Job + "@" + string(r.ID) }
+
+// Key returns the key of a file of the backup.
+func (r Ref) Key(file string) string { return JobPrefix(r.Host, r.Job) + string(r.ID) + "/" + file }
+
+// ManifestKey returns the key of the manifest: the backup exists if and only if it does.
+func (r Ref) ManifestKey() string { return r.Key(ManifestFile) }
+
+// HoldKey returns the key of the object that pins the backup while it exists.
+func (r Ref) HoldKey() string { return r.Key(HoldFile) }
+
+// Check returns an error unless all three parts are well formed. Whatever comes
+// from outside passes it before it becomes part of a key.
+func (r Ref) Check() error {
+	if err := CheckName("host", r.Host); err != nil {
+		return err
+	}
+	if err := CheckName("job", r.Job); err != nil {
+		return err
+	}
+	_, err := ParseID(string(r.ID))
+	return err
+}
+
+// ParseKey splits the key of a file of a backup. ok is false for every other
+// key, also for one with a malformed host, job, id or file name.
+func ParseKey(key string) (ref Ref, file string, ok bool) {
+	rest, ok := strings.CutPrefix(key, BackupsPrefix)
+	if !ok {
+		return Ref{}, "", false
+	}
+	parts := strings.Split(rest, "/")
+	if len(parts) != 4 {
+		return Ref{}, "", false
+	}
+	ref, file = Ref{parts[0], parts[1], ID(parts[2])}, parts[3]
+	if ref.Check() != nil {
+		return Ref{}, "", false
+	}
+	if file != ManifestFile && file != HoldFile && CheckFile(file) != nil {
+		return Ref{}, "", false
+	}
+	return ref, file, true
+}
