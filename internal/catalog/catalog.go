@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -33,6 +34,9 @@ func Jobs(ctx context.Context, vault holdfast.Lister, prefix string) iter.Seq2[J
 				return
 			}
 			ref, file, ok := holdfast.ParseKey(object.Key)
+			if !ok {
+				ref = owner(object.Key)
+			}
 			if started && (ref.Host != job.Host || ref.Job != job.Name) {
 				if !yield(job.newestFirst(), nil) {
 					return
@@ -62,6 +66,17 @@ func Find(ctx context.Context, vault holdfast.Lister, host, name string) (Job, e
 		}
 	}
 	return Job{}, fmt.Errorf("job %s/%s: %w", host, name, holdfast.ErrNotExist)
+}
+
+// owner returns the host and job under which a key lies that names no file of a
+// backup, so that a stray object does not cut its job's run of keys in two; both
+// are empty where it lies under none.
+func owner(key string) holdfast.Ref {
+	parts := strings.Split(strings.TrimPrefix(key, holdfast.BackupsPrefix), "/")
+	if len(parts) < 3 || holdfast.CheckName("host", parts[0]) != nil || holdfast.CheckName("job", parts[1]) != nil {
+		return holdfast.Ref{}
+	}
+	return holdfast.Ref{Host: parts[0], Job: parts[1]}
 }
 
 // add files an object of the listing. Objects of one backup come together,
