@@ -1,0 +1,172 @@
+package holdfast_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/holdfast-backup/holdfast"
+
+// siblings says which packages of internal/ a package of internal/ may import,
+// beside the root; ARCHITECTURE.md shows the same as a picture. A name ending in
+// /* stands for the packages below it. What is not in the table may import none.
+var siblings = map[string][]string{
+	"api":           {},
+	"broker":        {"api", "catalog", "token"},
+	"catalog":       {},
+	"client":        {"api", "token"},
+	"config":        {"secret"},
+	"config/gen":    {"config"},
+	"doctor":        {"api", "client", "config", "source/open", "stream", "token"},
+	"monitor":       {"catalog", "token"},
+	"operator":      {"api", "catalog", "client", "config", "restore", "token", "vault/open"},
+	"push":          {"api", "secret", "stream"},
+	"restore":       {"api", "client", "passfile", "secret", "stream", "token"},
+	"retention":     {"catalog"},
+	"server":        {"broker", "config", "monitor", "retention", "secret", "token", "vault/open"},
+	"source/mysql":  {"passfile", "secret", "source/proc"},
+	"source/open":   {"config", "secret", "source/*"},
+	"source/sqlite": {},
+	"token":         {"secret"},
+	"vault/open":    {"config", "vault/*"},
+}
+
+// notInPusher are packages that the pusher must not link, however indirectly:
+// what it does not contain, nobody who takes over a host can turn on.
+var notInPusher = []string{
+	module + "/internal/broker", module + "/internal/vault", module + "/internal/retention",
+	module + "/internal/monitor", module + "/internal/restore", module + "/internal/server",
+	"github.com/aws/",
+}
+
+// imports returns what each package of the tree imports outside its tests, by
+// import path. It reads the source files: go list would be cached.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string]map[string]bool{}
+	err := filepath.WalkDir(".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if name := entry.Name(); name == "testdata" || file == "test" || file != "." && strings.HasPrefix(name, ".") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		pkg := path.Join(module, filepath.ToSlash(filepath.Dir(file)))
+		if found[pkg] == nil {
+			found[pkg] = map[string]bool{}
+		}
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			found[pkg][imported] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]string{}
+	for pkg, set := range found {
+		all[pkg] = slices.Sorted(maps.Keys(set))
+	}
+	if len(all) < 10 {
+		t.Fatalf("found %d packages; the test does not see the tree", len(all))
+	}
+	return all
+}
+
+func TestTheRootImportsTheStandardLibraryAlone(t *testing.T) {
+	for _, imported := range imports(t)[module] {
+		if strings.Contains(strings.Split(imported, "/")[0], ".") {
+			t.Errorf("the root package imports %s", imported)
+		}
+	}
+}
+
+func TestImportsGoDownwardsOnly(t *testing.T) {
+	for pkg, imported := range imports(t) {
+		from := strings.TrimPrefix(pkg, module+"/")
+		for _, to := range imported {
+			if !strings.HasPrefix(to, module+"/") {
+				continue
+			}
+			to = strings.TrimPrefix(to, module+"/")
+			inner, isInternal := strings.CutPrefix(from, "internal/")
+			target, toInternal := strings.CutPrefix(to, "internal/")
+			switch {
+			case !toInternal:
+				t.Errorf("%s imports %s: nothing imports a command", from, to)
+			case !isInternal:
+				// Commands and functions may wire everything.
+			case !allowed(siblings[inner], target):
+				t.Errorf("%s imports %s, which the table of siblings does not allow", from, to)
+			}
+		}
+	}
+}
+
+func TestTheTableOfSiblingsNamesRealPackages(t *testing.T) {
+	all := imports(t)
+	for from, list := range siblings {
+		if all[module+"/internal/"+from] == nil {
+			t.Errorf("siblings: there is no package internal/%s", from)
+			continue
+		}
+		for _, to := range list {
+			if !strings.HasSuffix(to, "/*") && !slices.Contains(all[module+"/internal/"+from], module+"/internal/"+to) {
+				t.Errorf("siblings: internal/%s does not import %s any more", from, to)
+			}
+		}
+	}
+}
+
+func TestThePusherLinksNoPartOfTheServer(t *testing.T) {
+	all := imports(t)
+	seen := map[string]bool{}
+	var visit func(pkg string, via []string)
+	visit = func(pkg string, via []string) {
+		if seen[pkg] {
+			return
+		}
+		seen[pkg] = true
+		for _, bad := range notInPusher {
+			if strings.HasPrefix(pkg, bad) {
+				t.Errorf("pusher links %s, via %s", pkg, strings.Join(via, " → "))
+			}
+		}
+		for _, imported := range all[pkg] {
+			visit(imported, append(slices.Clip(via), pkg))
+		}
+	}
+	visit(module+"/cmd/pusher", nil)
+	if len(seen) < 20 {
+		t.Fatalf("saw %d packages; the test does not follow the imports", len(seen))
+	}
+}
+
+func allowed(list []string, target string) bool {
+	return slices.ContainsFunc(list, func(entry string) bool {
+		below, isTree := strings.CutSuffix(entry, "*")
+		return entry == target || isTree && strings.HasPrefix(target, below)
+	})
+}
