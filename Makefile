@@ -12,7 +12,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## run the main job on this machine, in a temporary folder (under 30 s)
-	@test/demo bin
+	@cd test && go run ./demo ../bin
 
 test: ## install what the tests need and run all of them
 	@test/setup

@@ -24,7 +24,6 @@ var siblings = map[string][]string{
 	"catalog":       {},
 	"client":        {"api", "token"},
 	"config":        {"secret"},
-	"config/gen":    {"config"},
 	"doctor":        {"api", "client", "config", "source/open", "stream", "token"},
 	"monitor":       {"catalog", "token"},
 	"operator":      {"api", "catalog", "client", "config", "restore", "token", "vault/open"},

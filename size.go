@@ -49,8 +49,9 @@ func (s Size) String() string {
 		name   string
 		factor float64
 	}{{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}} {
-		// Rounded first, so that 999,999 bytes read 1MB and not 1000kB.
-		if math.Round(abs/u.factor*10)/10 >= 1 {
+		// What the next smaller unit would round to 1000 of belongs here: 999,999
+		// bytes read 1MB and not 1000kB.
+		if math.Round(abs/u.factor*1e4) >= 1e4 {
 			return sign + strconv.FormatFloat(math.Round(abs/u.factor*10)/10, 'f', -1, 64) + u.name
 		}
 	}

@@ -29,18 +29,26 @@ type Span struct {
 	Unit Unit
 }
 
-const maxSpan = 100_000 // enough for 11 years in hours; keeps arithmetic far from overflow
+// Limits of a Span that is parsed: enough for 11 years in hours, and far from
+// what a time.Duration holds (292 years).
+const (
+	maxSpan   = 100_000
+	spanYears = 100
+)
 
 // ParseSpan returns the span s names: a whole number and one unit.
 func ParseSpan(s string) (Span, error) {
 	number := strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyz")
 	unit := Unit(s[len(number):])
 	n, err := strconv.Atoi(number)
-	if err != nil || n < 0 || n > maxSpan || strings.HasPrefix(number, "+") {
+	if err != nil || n < 0 || n > maxSpan || strings.ContainsAny(number, "+-") {
 		return Span{}, fmt.Errorf("length of time %q: want a whole number and s, m, h, d, w, mo or y, such as 26h or 4mo", s)
 	}
 	switch unit {
 	case Second, Minute, Hour, Day, Week, Month, Year:
+		if n > 0 && (Span{1, unit}).Duration() > (Span{spanYears, Year}).Duration()/time.Duration(n) {
+			return Span{}, fmt.Errorf("length of time %q: more than %d years", s, spanYears)
+		}
 		return Span{n, unit}, nil
 	case "":
 		if n == 0 {

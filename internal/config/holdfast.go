@@ -15,7 +15,8 @@ type Holdfast struct {
 	Hosts map[string]Host `yaml:"hosts"`
 	// The people who may restore through the broker, by name.
 	Operators map[string]Operator `yaml:"operators"`
-	// What is asked of each job: by job name, or by host/job for one host.
+	// What is asked of each job: by job name, or by host/job for one host, which then counts instead
+	// as a whole.
 	Jobs map[string]Job `yaml:"jobs"`
 	// When `holdfast serve` thins out and looks after the vaults.
 	Schedule Schedule `yaml:"schedule"`
@@ -23,7 +24,7 @@ type Holdfast struct {
 
 // Broker is the part of the server that gives out signatures.
 type Broker struct {
-	// URL under which hosts and operators reach it.
+	// URL under which hosts and operators reach it. Plain http is accepted for loopback addresses only.
 	URL string `yaml:"url"`
 	// Address that `serve` listens on. Default 127.0.0.1:8420.
 	Listen string `yaml:"listen"`
@@ -38,9 +39,9 @@ type Broker struct {
 
 // TLS names a certificate chain and its key, as PEM files.
 type TLS struct {
-	// Path of the certificate chain.
+	// Path of the certificate chain. A relative path is relative to this file.
 	Cert string `yaml:"cert"`
-	// Path of the private key, mode 0600.
+	// Path of the private key, mode 0600. A relative path is relative to this file.
 	Key string `yaml:"key"`
 }
 
@@ -62,11 +63,13 @@ type Host struct {
 	Key string `yaml:"key"`
 	// Public keys it had before; they prove old manifests and open nothing.
 	RetiredKeys []string `yaml:"retired_keys"`
-	// The jobs it may push: names, or patterns with *.
+	// The jobs it may push: names, or patterns with *. A job that has no entry below `jobs` is kept
+	// whole and expected daily.
 	Jobs []string `yaml:"jobs"`
 	// What it may do: push, report. Default both.
-	Scopes []string `yaml:"scopes"`
-	// Cut off: its tokens are refused, its backups stay.
+	Scopes []holdfast.Scope `yaml:"scopes"`
+	// Cut off: its tokens are refused and no more backups are expected of it; those it has stay under
+	// the rules of their jobs.
 	Revoked bool `yaml:"revoked"`
 }
 
@@ -86,7 +89,7 @@ type Job struct {
 	Expect Expect `yaml:"expect"`
 	// What to keep. Default: everything.
 	Keep Keep `yaml:"keep"`
-	// The largest backup it may send, stored. Default 1TB.
+	// The largest backup it may send, as stored. Default 1TB.
 	MaxSize holdfast.Size `yaml:"max_size"`
 	// How many backups it may begin in a UTC day. Default 48.
 	MaxPerDay int `yaml:"max_per_day"`
@@ -98,13 +101,13 @@ type Job struct {
 type Expect struct {
 	// How often a backup should arrive. Default 24h.
 	Every holdfast.Span `yaml:"every"`
-	// How much later is still in order. Default: a twelfth of every.
-	Grace holdfast.Span `yaml:"grace"`
-	// Stored size below which a backup is suspect.
+	// How much later is still in order. Default: a twelfth of every, so 2h for 24h.
+	Grace *holdfast.Span `yaml:"grace"`
+	// Stored size below which a backup is suspect. Default: unchecked.
 	MinSize holdfast.Size `yaml:"min_size"`
-	// Stored size of all its backups above which to warn.
+	// Stored size of all its backups above which to warn. Default: unchecked.
 	MaxTotal holdfast.Size `yaml:"max_total"`
-	// Number of good backups below which to warn.
+	// Number of good backups below which to warn. Default: unchecked.
 	MinCount int `yaml:"min_count"`
 	// Ratio to the median of the last backups below which one is suspect; 0 switches this off.
 	// Default 0.5.
@@ -131,7 +134,7 @@ type Keep struct {
 	Monthly KeepValue `yaml:"monthly"`
 	// One a year: for this long after monthly, or this many.
 	Yearly KeepValue `yaml:"yearly"`
-	// The most the job's backups may occupy; the oldest go first.
+	// The most the job's backups may occupy; the oldest go first. Default: no limit.
 	MaxTotal holdfast.Size `yaml:"max_total"`
 	// Never go below this many of the newest good backups. Default 3.
 	MinKeep int `yaml:"min_keep"`

@@ -11,14 +11,15 @@ type Pusher struct {
 	Host string `yaml:"host"`
 	// URL of the broker. Plain http is accepted for loopback addresses only.
 	Broker string `yaml:"broker"`
-	// Path of this host's private key, made by `pusher init`, mode 0600.
+	// Path of this host's private key, made by `pusher init`, mode 0600. A relative path is relative
+	// to this file.
 	Key string `yaml:"key"`
 	// Who can decrypt the backups: age recipients (age1…, age1pq1…, ssh-ed25519 …). `none` stores
 	// them unencrypted and has to be spelled out.
 	EncryptTo EncryptTo `yaml:"encrypt_to"`
 	// How streams are compressed.
 	Compress Compress `yaml:"compress"`
-	// A directory of this user's own for locks and what else must outlive a run. Default:
+	// A directory of this user's own for locks and what else must outlive a run; absolute. Default
 	// $XDG_STATE_HOME/holdfast, or ~/.local/state/holdfast.
 	StateDir string `yaml:"state_dir"`
 	// The jobs, by name.
@@ -41,18 +42,19 @@ type PusherJob struct {
 	Hooks Hooks `yaml:"hooks"`
 	// URLs pinged when the run starts, succeeds and fails; a single URL is the one for success.
 	Heartbeat Heartbeat `yaml:"heartbeat"`
-	// Write the finished, encrypted dump into this directory first and upload it from there, so that
-	// a slow line does not hold a database's transaction open. Default: stream, nothing on disk.
+	// Write the finished, encrypted dump into this directory first (absolute) and upload it from
+	// there, so that a slow line does not hold a database's transaction open. Default: streamed,
+	// nothing on disk.
 	Spool string `yaml:"spool"`
 	// How many backups to keep in the spool directory for quick restores. Needs spool. Default 0.
 	KeepLocal int `yaml:"keep_local"`
-	// Give up after this long. Default: 24h.
+	// Give up after this long. Default 24h.
 	Timeout holdfast.Span `yaml:"timeout"`
 }
 
 // SourceConfig is one source: exactly one of the kinds, and optionally a name.
 type SourceConfig struct {
-	// Name of the stream. Default: the job's name if it has one source, else the kind's.
+	// Name of the stream. Default: the job's name if it has one source, else the kind.
 	Name string `yaml:"name"`
 	// A PostgreSQL database, by pg_dump.
 	Postgres *Postgres `yaml:"postgres"`
@@ -75,17 +77,17 @@ type Postgres struct {
 	URL DSN `yaml:"url"`
 	// The password, where the URL has none: `env:NAME` or `file:PATH`.
 	Password secret.Ref `yaml:"password"`
-	// plain (SQL, restorable by psql) or custom (restorable by pg_restore, single tables too).
-	// Default plain.
+	// plain (SQL, restorable by psql) or custom (restorable by pg_restore, single tables too). Default
+	// plain.
 	Format string `yaml:"format"`
-	// Also dump roles and tablespaces (pg_dumpall --globals-only) as a stream of their own. Needs a
-	// role that may read them.
+	// Also dump roles and tablespaces (pg_dumpall --globals-only) as a stream of their own, named
+	// after this one and "-globals". Needs a role that may read them.
 	Globals bool `yaml:"globals"`
 	// Patterns of tables whose rows are left out, as pg_dump --exclude-table-data takes them.
 	ExcludeTableData []string `yaml:"exclude_table_data"`
 	// More arguments for pg_dump. Never a password.
 	Args []string `yaml:"args"`
-	// Directory of pg_dump and pg_dumpall. Default: from PATH.
+	// Directory of pg_dump and pg_dumpall, absolute. Default: those of PATH.
 	BinDir string `yaml:"bin_dir"`
 }
 
@@ -96,19 +98,20 @@ type MySQL struct {
 	URL DSN `yaml:"url"`
 	// The password, where the URL has none: `env:NAME` or `file:PATH`.
 	Password secret.Ref `yaml:"password"`
-	// An option file of the user's own (such as ~/.my.cnf) to take login and password from.
+	// An option file of the user's own (such as /home/app/.my.cnf) to take login and password from. A
+	// relative path is relative to this file.
 	DefaultsFile string `yaml:"defaults_file"`
 	// Tables whose rows are left out; their definitions stay.
 	ExcludeTableData []string `yaml:"exclude_table_data"`
 	// More arguments for the dump tool. Never a password.
 	Args []string `yaml:"args"`
-	// Directory of the dump tool. Default: from PATH.
+	// Directory of the dump tool, absolute. Default: the one of PATH.
 	BinDir string `yaml:"bin_dir"`
 }
 
 // SQLite is a SQLite database.
 type SQLite struct {
-	// Path of the database file.
+	// Absolute path of the database file.
 	Path string `yaml:"path"`
 }
 
@@ -131,24 +134,25 @@ type Files struct {
 type Command struct {
 	// The program and its arguments; no shell is involved.
 	Run []string `yaml:"run"`
-	// Name of the plain stream. Default: the stream's name and ".out".
+	// File name of the plain stream, such as ldap.ldif. Default: the stream's name and ".out".
 	File string `yaml:"file"`
 	// Text that the last bytes of a whole output contain, as proof that it is whole.
 	Trailer string `yaml:"trailer"`
 	// Environment variables for the program, values by reference: `env:NAME` or `file:PATH`.
 	Env map[string]secret.Ref `yaml:"env"`
-	// Its working directory.
+	// Its working directory, absolute. Default: that of pusher.
 	Dir string `yaml:"dir"`
 }
 
 // Hooks are commands around a run. They get HOLDFAST_HOST, HOLDFAST_JOB and, after the run,
-// HOLDFAST_STATUS (ok or failed) in their environment.
+// HOLDFAST_STATUS (ok or failed) in their environment. Each is a list of words, run as it is, or a
+// single string, run by /bin/sh -c.
 type Hooks struct {
 	// Run before the first source. One that fails stops the job.
-	Pre [][]string `yaml:"pre"`
+	Pre Commands `yaml:"pre"`
 	// Run after the last source, whether the run succeeded or not. One that fails makes the run
 	// count as partly failed.
-	Post [][]string `yaml:"post"`
+	Post Commands `yaml:"post"`
 	// How long each may take. Default 10m.
 	Timeout holdfast.Span `yaml:"timeout"`
 }

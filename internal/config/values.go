@@ -1,6 +1,11 @@
 package config
 
-import "github.com/holdfast-backup/holdfast/internal/secret"
+import (
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/holdfast-backup/holdfast"
+)
 
 // EncryptTo is a list of age recipients; None where `none` was spelled out.
 type EncryptTo struct {
@@ -8,11 +13,32 @@ type EncryptTo struct {
 	None       bool
 }
 
-// DSN is where a database is: a URL without a password, or a reference to a
-// secret that holds the whole URL.
-type DSN struct {
-	ref   secret.Ref
-	plain string
+func (e *EncryptTo) decodeNode(d *document, n ast.Node, path string) {
+	if list, ok := n.(*ast.SequenceNode); ok {
+		for i, item := range list.Values {
+			text, ok := d.text(item, path)
+			switch {
+			case !ok:
+			case text == "none":
+				d.errorf(path, "none stands alone: encrypt_to: none")
+			case strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY-"):
+				d.errorf(path, "item %d is a private key; it belongs off this host, here goes the public one (age1…)", i+1)
+			default:
+				e.Recipients = append(e.Recipients, text)
+			}
+		}
+		if len(e.Recipients) == 0 {
+			d.errorf(path, "is empty; want age recipients, or none to store backups unencrypted")
+		}
+		return
+	}
+	// A single recipient without brackets is refused too: one word must not
+	// be able to turn from a recipient into none by a slip.
+	if text, ok := scalar(n); !ok || text != "none" {
+		d.errorf(path, "want a list of age recipients, [age1…], or none")
+		return
+	}
+	e.None = true
 }
 
 // Heartbeat has the URLs to ping. In YAML a single string is Success.
@@ -25,7 +51,80 @@ type Heartbeat struct {
 	Failure string `yaml:"failure"`
 }
 
-// KeepValue is a length of time or a number.
+func (h *Heartbeat) decodeNode(d *document, n ast.Node, path string) {
+	if text, ok := scalar(n); ok {
+		h.Success = text
+		d.checkWebURL(path, h.Success)
+		return
+	}
+	type urls Heartbeat // without this method
+	decodeInto(d, (*urls)(h), n, path)
+	d.checkWebURL(join(path, "start"), h.Start)
+	d.checkWebURL(join(path, "success"), h.Success)
+	d.checkWebURL(join(path, "failure"), h.Failure)
+}
+
+// Commands are commands with their arguments. In YAML each is a list of words,
+// run as it is, or a single string, run by /bin/sh -c.
+type Commands [][]string
+
+func (c *Commands) decodeNode(d *document, n ast.Node, path string) {
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.errorf(path, "want a list of commands")
+		return
+	}
+	for i, item := range list.Values {
+		at := d.item(path, i, item)
+		if line, ok := scalar(item); ok {
+			*c = append(*c, []string{"/bin/sh", "-c", line})
+			d.checkWords(at, []string{line})
+			continue
+		}
+		var words []string
+		decodeInto(d, &words, item, at)
+		d.checkWords(at, words)
+		*c = append(*c, words)
+	}
+}
+
+// KeepValue is a number of backups or a length of time: one of the two, or
+// neither where nothing was said.
 type KeepValue struct {
-	Text string
+	Number int
+	Length holdfast.Span
+}
+
+// Form returns which of the two it is; holdfast.KeepAll for neither.
+func (k KeepValue) Form() holdfast.Form {
+	switch {
+	case k.Number > 0:
+		return holdfast.Counts
+	case !k.Length.IsZero():
+		return holdfast.Windows
+	}
+	return holdfast.KeepAll
+}
+
+func (k *KeepValue) decodeNode(d *document, n ast.Node, path string) {
+	text, ok := d.text(n, path)
+	if !ok {
+		return
+	}
+	if _, ok := n.(*ast.IntegerNode); ok {
+		if k.Number, ok = integer(n); !ok || k.Number < 1 {
+			k.Number = 0
+			d.errorf(path, "%s: want a number of at least 1, or a length of time such as 16d", text)
+		}
+		return
+	}
+	length, err := holdfast.ParseSpan(text)
+	switch {
+	case err != nil:
+		d.errorf(path, "%q: want a number of backups, such as 7, or a length of time, such as 7d, 8w, 4mo or 2y", text)
+	case length.IsZero():
+		d.errorf(path, "%q keeps nothing; leave the key out", text)
+	default:
+		k.Length = length
+	}
 }

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/retention"
+	"github.com/holdfast-backup/holdfast/internal/rounds"
+)
+
+func cleanCommand(o *options) *cobra.Command {
+	var run retention.Options
+	command := &cobra.Command{
+		Use:   "clean [[HOST/]JOB]",
+		Short: "Delete the backups that the policies give up",
+		Long: `Delete the backups that the policies give up, and sweep what interrupted uploads
+left behind. holdfast serve does the same on its schedule.
+
+A job whose newest backup is stale or suspiciously small, or that would lose more
+than half of its good backups, is left as it is, and the exit code is 1; look at
+it with --dry-run, and delete with --force if it is meant.`,
+		Example: `  holdfast clean --dry-run
+  holdfast clean web1/crm --keep 5`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				host, job, err := parseJob(args[0])
+				if err != nil {
+					return err
+				}
+				run.Only = func(h, j string) bool { return j == job && (host == "" || h == host) }
+			}
+			if run.KeepLast < 0 {
+				return cli.Usage(errors.New("--keep: want a number above zero"))
+			}
+			r, err := o.rounds("clean")
+			if err != nil {
+				return err
+			}
+			all, err := r.Retention(command.Context(), run)
+			if o.asJSON {
+				err = errors.Join(err, cli.JSON(command.OutOrStdout(), map[string]any{"vaults": all}))
+			} else {
+				printCleaned(command.OutOrStdout(), all)
+			}
+			if err == nil && braked(all) {
+				return cli.Silent(cli.ExitFailed)
+			}
+			return err
+		},
+	}
+	flags := command.Flags()
+	flags.BoolVarP(&run.DryRun, "dry-run", "n", false, "show what would go, and why the rest stays; delete nothing")
+	flags.IntVar(&run.KeepLast, "keep", 0, "keep the newest N good backups instead of what the policies say")
+	flags.BoolVar(&run.Force, "force", false, "delete also where a brake refuses")
+	return command
+}
+
+func braked(all []rounds.Cleaned) bool {
+	for _, c := range all {
+		for _, j := range c.Jobs {
+			if j.Braked {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func printCleaned(w io.Writer, all []rounds.Cleaned) {
+	for _, c := range all {
+		verb := "deleted"
+		if c.DryRun {
+			verb = "would delete"
+		}
+		for _, j := range c.Jobs {
+			doomed := len(j.Outcome.Deleted)
+			if c.DryRun && !j.Braked {
+				doomed = len(j.Delete)
+			}
+			fmt.Fprintf(w, "%s/%s: %d kept (%s), %s %d\n", j.Host, j.Job, j.Kept, holdfast.Size(j.KeptBytes), verb, doomed)
+			if c.DryRun {
+				for _, d := range j.Delete {
+					fmt.Fprintf(w, "  %s  %s  %v\n", d.ID, holdfast.Size(d.Size), d.Reasons)
+				}
+			}
+		}
+		if n := len(c.Swept.Orphans) + len(c.Swept.Uploads); n > 0 {
+			fmt.Fprintf(w, "swept %d leftovers of interrupted uploads (%s)\n", n, holdfast.Size(c.Swept.Bytes))
+		}
+		for _, f := range c.Findings {
+			printFinding(w, f)
+		}
+		if len(c.Jobs) == 0 {
+			fmt.Fprintf(w, "vault %s: no backups\n", c.Vault)
+		}
+	}
+}
+
+func printFinding(w io.Writer, f holdfast.Finding) {
+	fmt.Fprintf(w, "%s: %s: %s\n", f.Severity, f.Subject(), f.Summary)
+	if f.Hint != "" {
+		fmt.Fprintf(w, "  hint: %s\n", f.Hint)
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/operator"
+)
+
+// held is what the hold's object says; retention looks at its presence alone.
+type held struct {
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+func holdCommand(o *options) *cobra.Command {
+	var reason string
+	command := &cobra.Command{
+		Use:     "hold BACKUP",
+		Short:   "Pin a backup, so that retention leaves it",
+		Example: "  holdfast hold crm@2025-10-28 --reason 'before the migration'",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			return o.pin(command, "hold", args[0], func(vault holdfast.Vault, e operator.Entry) error {
+				if e.Held {
+					return nil
+				}
+				mark := held{At: time.Now().UTC().Truncate(time.Second), Reason: reason}
+				if u, err := user.Current(); err == nil {
+					mark.By = u.Username
+				}
+				body, err := json.Marshal(mark)
+				if err != nil {
+					return err
+				}
+				return vault.Put(command.Context(), e.HoldKey(), append(body, '\n'))
+			})
+		},
+	}
+	command.Flags().StringVar(&reason, "reason", "", "why, for whoever finds it")
+	return command
+}
+
+func releaseCommand(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:     "release BACKUP",
+		Short:   "Let retention have a held backup again",
+		Example: "  holdfast release crm@20251028T140000Z-9f3c2a7d",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			return o.pin(command, "release", args[0], func(vault holdfast.Vault, e operator.Entry) error {
+				return vault.Delete(command.Context(), e.HoldKey())
+			})
+		},
+	}
+}
+
+// pin finds a backup and changes its hold.
+func (o *options) pin(command *cobra.Command, what, selector string, change func(holdfast.Vault, operator.Entry) error) error {
+	if err := o.onlyDirect(what); err != nil {
+		return err
+	}
+	s, err := holdfast.ParseSelector(selector)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	_, vaults, err := o.direct()
+	if err != nil {
+		return err
+	}
+	d := &operator.Direct{Vaults: map[string]operator.Vault{}, Now: time.Now}
+	for name, vault := range vaults {
+		d.Vaults[name] = vault
+	}
+	e, err := operator.Find(command.Context(), d, s, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := change(vaults[e.Vault], e); err != nil {
+		return fmt.Errorf("%s %s: %w", what, e.Ref, err)
+	}
+	if o.asJSON {
+		return cli.JSON(command.OutOrStdout(), map[string]any{"ref": e.Ref, "held": what == "hold"})
+	}
+	_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %s\n", map[string]string{"hold": "held", "release": "released"}[what], e.Ref)
+	return err
+}

@@ -1,0 +1,82 @@
+// Command holdfast takes backups in, thins them out, watches them and brings
+// them back: the server and the operator's commands.
+package main
+
+import (
+	"os"
+	_ "time/tzdata" // policies name time zones; a minimal machine has none
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/config"
+)
+
+// version is set by the linker.
+var version = "development"
+
+func main() { os.Exit(cli.Main(rootCommand())) }
+
+// options are the flags that every command has.
+type options struct {
+	configPath string
+	vault      string
+	broker     string
+	key        string
+	as         string
+	asJSON     bool
+}
+
+func rootCommand() *cobra.Command {
+	var o options
+	root := &cobra.Command{
+		Use:   "holdfast",
+		Short: "Keep, watch and restore backups that the backed-up machine cannot destroy",
+		Long: `Keep, watch and restore backups that the backed-up machine cannot destroy.
+
+Commands reach the vault directly, by the configuration file. list, restore,
+verify and url also work through the broker, from any machine, with --broker
+and an operator's key.
+
+A backup is named by its job, with the host and a time or an id where needed:
+crm, web1/crm@latest, crm@2025-10-28, crm@20251028T140000Z-9f3c2a7d.
+
+Exit codes: 0 all well, 1 failed or unhealthy, 2 configuration or usage, 3 part
+of it failed.`,
+		Example: `  holdfast init && holdfast serve
+  holdfast list
+  holdfast restore crm@latest --into postgres://localhost/crm_restored --identity identity.txt`,
+		Version: version,
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&o.configPath, "config", "c", "", "holdfast.yaml (default: $HOLDFAST_CONFIG, ./holdfast.yaml, ~/.config/holdfast/holdfast.yaml, /etc/holdfast/holdfast.yaml)")
+	flags.StringVar(&o.vault, "vault", "", "look into this vault only (default: all of the configuration)")
+	flags.StringVar(&o.broker, "broker", os.Getenv("HOLDFAST_BROKER"), "reach the vault through the broker at this URL ($HOLDFAST_BROKER)")
+	flags.StringVar(&o.key, "key", os.Getenv("HOLDFAST_KEY"), "operator's private key, with --broker ($HOLDFAST_KEY)")
+	flags.StringVar(&o.as, "as", "", "operator's name, with --broker (default: the key file's name without .key)")
+	flags.BoolVar(&o.asJSON, "json", false, "print JSON")
+	root.AddCommand(
+		initCommand(), serveCommand(&o), keyCommand(&o),
+		listCommand(&o), cleanCommand(&o), monitorCommand(&o), simulateCommand(&o),
+		restoreCommand(&o), verifyCommand(&o), urlCommand(&o),
+		holdCommand(&o), releaseCommand(&o), checkCommand(&o),
+		versionCommand(&o),
+	)
+	return root
+}
+
+// load finds and reads holdfast.yaml.
+func (o *options) load() (*config.Holdfast, error) {
+	path, err := o.find()
+	if err != nil {
+		return nil, err
+	}
+	c, err := config.LoadHoldfast(path)
+	return c, cli.Usage(err)
+}
+
+// find returns the path of holdfast.yaml.
+func (o *options) find() (string, error) {
+	path, err := cli.FindConfig(o.configPath, "HOLDFAST_CONFIG", "holdfast.yaml")
+	return path, cli.Hint(err, "make one with `holdfast init`, or name it with --config; or use --broker")
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/monitor"
+)
+
+func monitorCommand(o *options) *cobra.Command {
+	var run monitor.Options
+	var reread bool
+	command := &cobra.Command{
+		Use:   "monitor",
+		Short: "Judge every job: fresh, big enough, whole; exit 1 when something is unhealthy",
+		Long: `Judge every job from what is in the vault: fresh, big enough, of the usual size,
+whole, signed. holdfast serve does the same all the time.
+
+Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged.`,
+		Example: "  holdfast monitor --json",
+		Args:    cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			r, err := o.rounds("monitor")
+			if err != nil {
+				return err
+			}
+			if reread {
+				run.HashBytes = monitor.DefaultHashBytes
+			}
+			all, err := r.Monitor(command.Context(), run)
+			if o.asJSON {
+				err = errors.Join(err, cli.JSON(command.OutOrStdout(), map[string]any{"vaults": all}))
+			} else {
+				for _, result := range all {
+					err = errors.Join(err, result.Text(command.OutOrStdout()))
+				}
+			}
+			if err != nil {
+				return err
+			}
+			for _, result := range all {
+				if len(result.Findings) > 0 {
+					return cli.Silent(cli.ExitFailed)
+				}
+			}
+			return nil
+		},
+	}
+	command.Flags().BoolVarP(&run.DryRun, "dry-run", "n", false, "do not remember what was found")
+	command.Flags().BoolVar(&reread, "reread", true, "read the newest objects again, in turn, and compare their hashes")
+	return command
+}

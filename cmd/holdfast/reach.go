@@ -1,0 +1,120 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/broker"
+	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/client"
+	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/operator"
+	"github.com/holdfast-backup/holdfast/internal/rounds"
+	"github.com/holdfast-backup/holdfast/internal/server"
+	"github.com/holdfast-backup/holdfast/internal/token"
+	"github.com/holdfast-backup/holdfast/internal/vault/open"
+)
+
+// backups returns the view of backups that the flags ask for: through the broker
+// with --broker, else directly.
+func (o *options) backups() (operator.Backups, error) {
+	if o.broker != "" {
+		return o.remote()
+	}
+	c, vaults, err := o.direct()
+	if err != nil {
+		return nil, err
+	}
+	registry, err := c.Registry()
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	d := &operator.Direct{Vaults: map[string]operator.Vault{}, HostKeys: registry.HostKeys, Now: time.Now}
+	for name, vault := range vaults {
+		d.Vaults[name] = vault
+	}
+	if c.Broker.URL != "" && c.Broker.Secret != "" {
+		d.Seal = func(ref holdfast.Ref, file string, expires time.Time) (string, error) {
+			sealer, err := server.Sealer(c)
+			if err != nil {
+				return "", err
+			}
+			return broker.Ticket(sealer, c.Broker.URL, ref, file, expires)
+		}
+	}
+	return d, nil
+}
+
+func (o *options) remote() (operator.Backups, error) {
+	if o.key == "" {
+		return nil, cli.Usage(cli.Hint(errors.New("reach the broker: no key given"), "make one with `holdfast key NAME` and pass it with --key"))
+	}
+	key, err := token.LoadPrivateKey(o.key)
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	name := cmp.Or(o.as, strings.TrimSuffix(filepath.Base(o.key), ".key"))
+	signer, err := token.NewSigner(key, name, o.broker)
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	c, err := client.New(client.Options{BaseURL: o.broker, Signer: signer, UserAgent: "holdfast/" + version})
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	return &operator.Remote{Client: c}, nil
+}
+
+// direct opens the configured vaults, or the one that --vault names.
+func (o *options) direct() (*config.Holdfast, map[string]holdfast.Vault, error) {
+	c, err := o.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, ok := c.Vaults[o.vault]; o.vault != "" && !ok {
+		return nil, nil, cli.Usage(fmt.Errorf("vault %q: not in the configuration", o.vault))
+	}
+	vaults := map[string]holdfast.Vault{}
+	for name, v := range c.Vaults {
+		if o.vault != "" && name != o.vault {
+			continue
+		}
+		vault, err := open.Open(v, open.Options{Now: time.Now})
+		if err != nil {
+			return nil, nil, fmt.Errorf("vault %q: %w", name, err)
+		}
+		vaults[name] = vault
+	}
+	return c, vaults, nil
+}
+
+// rounds returns retention and monitor over the vaults, for commands that need
+// direct access.
+func (o *options) rounds(what string) (rounds.Rounds, error) {
+	if err := o.onlyDirect(what); err != nil {
+		return rounds.Rounds{}, err
+	}
+	c, vaults, err := o.direct()
+	if err != nil {
+		return rounds.Rounds{}, err
+	}
+	registry, err := c.Registry()
+	if err != nil {
+		return rounds.Rounds{}, cli.Usage(err)
+	}
+	return rounds.Rounds{Registry: func() *config.Registry { return registry }, Vaults: vaults, Now: time.Now}, nil
+}
+
+// onlyDirect refuses --broker for what is not offered over the network.
+func (o *options) onlyDirect(what string) error {
+	if o.broker == "" {
+		return nil
+	}
+	return cli.Usage(cli.Hint(fmt.Errorf("%s: not offered through the broker", what),
+		"run it where the configuration and the vault are: what only reads is offered over the network, what deletes or pins is not"))
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/broker"
+	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/restore"
+)
+
+func urlCommand(o *options) *cobra.Command {
+	var p opening
+	var stream string
+	valid := holdfast.Span{N: 24, Unit: holdfast.Hour}
+	command := &cobra.Command{
+		Use:   "url BACKUP",
+		Short: "Make links to a backup, and the lines that restore it with curl, age and zstd",
+		Long: `Make tickets, links to the files of one backup that anybody may use until they
+expire, and print the lines to paste on a machine that has no Holdfast: curl, age,
+zstd and the database's own client are enough. What is fetched is encrypted; the
+identity stays with you.`,
+		Example: "  holdfast url crm@latest --valid 2d",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			if valid.Duration() <= 0 || valid.Duration() > broker.MaxTicketLife {
+				return cli.Usage(fmt.Errorf("--valid %s: want more than nothing and at most 7d", valid))
+			}
+			backup, e, backups, err := p.open(command, o, args[0], cli.NewProgress(nil, true, time.Now))
+			if err != nil {
+				return err
+			}
+			urls, expires := map[string]string{}, time.Time{}
+			for _, s := range backup.Manifest.Streams {
+				if stream != "" && s.Name != stream {
+					continue
+				}
+				ticket, err := backups.Ticket(command.Context(), e, s.File, valid.Duration())
+				if err != nil {
+					return err
+				}
+				urls[s.File], expires = ticket.URL, ticket.Expires
+			}
+			lines, err := restore.Lines(backup.Manifest, urls)
+			if err != nil {
+				return err
+			}
+			if o.asJSON {
+				return cli.JSON(command.OutOrStdout(), map[string]any{"ref": e.Ref, "urls": urls, "expires": expires, "lines": lines})
+			}
+			_, err = fmt.Fprintf(command.OutOrStdout(), "# The links are valid until %s.\n%s", expires.Format(time.RFC3339), lines)
+			return err
+		},
+	}
+	command.Flags().TextVar(&valid, "valid", valid, "how long the links are valid, at most 7d")
+	command.Flags().StringVar(&stream, "stream", "", "this stream of the backup only")
+	command.Flags().BoolVar(&p.skipSignature, "skip-signature", false, "take a manifest whose host nobody has the key of any more")
+	return command
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/push"
+)
+
+// reporting is how outcomes are told.
+type reporting struct {
+	asJSON, quiet bool
+}
+
+func (r *reporting) flags(command *cobra.Command) {
+	command.Flags().BoolVar(&r.asJSON, "json", false, "one line of JSON per job on standard output, also on a terminal")
+	command.Flags().BoolVarP(&r.quiet, "quiet", "q", false, "say nothing unless something failed")
+}
+
+func runCommand(o *options) *cobra.Command {
+	var r reporting
+	var only string
+	var dryRun bool
+	command := &cobra.Command{
+		Use:   "run [JOB…]",
+		Short: "Back up the jobs, or all",
+		Long: `Back up the jobs named, or all of pusher.yaml, one after the other. On a terminal
+it shows progress; elsewhere it prints one line of JSON per job.
+
+--dry-run dumps, compresses and encrypts as a run does, to nowhere: it proves the
+dumps and shows their sizes, contacts no broker and runs no hooks.
+
+Exit codes: 0 all well, 1 failed, 2 configuration or usage, 3 part of it failed.`,
+		Example: `  pusher run
+  pusher run crm --only db
+  pusher run --quiet     # for cron`,
+		RunE: func(command *cobra.Command, args []string) error {
+			if wanted(only) == nil && only != "" {
+				return cli.Usage(fmt.Errorf("--only %q: want db or files", only))
+			}
+			c, err := o.load()
+			if err != nil {
+				return err
+			}
+			jobs, err := chosen(c, args, only)
+			if err != nil {
+				return err
+			}
+			return r.run(command, c, jobs, dryRun)
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			c, err := o.load()
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveError
+			}
+			return jobNames(c), cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+	r.flags(command)
+	command.Flags().StringVar(&only, "only", "", "only these sources of the jobs: db or files")
+	command.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "dump to nowhere, send nothing")
+	return command
+}
+
+// chosen opens the jobs named, or all; with only, those that have such sources.
+// Whatever is wrong with one of them is said before the first one runs.
+func chosen(c *config.Pusher, names []string, only string) ([]push.Job, error) {
+	all := len(names) == 0
+	if all {
+		names = jobNames(c)
+	}
+	var jobs []push.Job
+	for _, name := range names {
+		job, err := openJob(c, name, only)
+		if err != nil {
+			return nil, err
+		}
+		if len(job.Sources) == 0 && all {
+			continue
+		}
+		if len(job.Sources) == 0 {
+			return nil, cli.Usage(fmt.Errorf("job %q: has no sources of --only %s", name, only))
+		}
+		jobs = append(jobs, job)
+	}
+	if len(jobs) == 0 {
+		return nil, cli.Usage(errors.New("run: pusher.yaml has no such job"))
+	}
+	return jobs, nil
+}
+
+// run runs the jobs and returns the error that says how it went in all.
+func (r *reporting) run(command *cobra.Command, c *config.Pusher, jobs []push.Job, dryRun bool) error {
+	d, err := deps(c)
+	if err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if r.quiet {
+		level = slog.LevelWarn
+	}
+	d.Log = cli.Logger(command.ErrOrStderr(), level)
+	progress := cli.NewProgress(command.ErrOrStderr(), r.quiet, time.Now)
+	var outcomes []push.Outcome
+	for _, job := range jobs {
+		d.Progress = func(p push.Progress) {
+			progress.Set(fmt.Sprintf("%s/%s: %s %s", c.Host, job.Name, p.Stage, p.Stream), max(p.Plain, p.Stored), 0)
+		}
+		var o push.Outcome
+		if dryRun {
+			o = push.DryRun(command.Context(), job, d)
+		} else {
+			o = push.Run(command.Context(), job, d)
+		}
+		progress.Done()
+		if err := r.tell(command.OutOrStdout(), o); err != nil {
+			return err
+		}
+		outcomes = append(outcomes, o)
+		if command.Context().Err() != nil {
+			break
+		}
+	}
+	return verdict(outcomes, len(jobs))
+}
+
+// tell prints one outcome: a sentence on a terminal, a line of JSON elsewhere.
+func (r *reporting) tell(w io.Writer, o push.Outcome) error {
+	if r.quiet && o.Status == push.OK {
+		return nil
+	}
+	if r.asJSON || !cli.IsTerminal(w) {
+		return json.NewEncoder(w).Encode(o)
+	}
+	name := o.Host + "/" + o.Job
+	if o.ID != "" {
+		name += "@" + string(o.ID)
+	}
+	took := time.Duration(o.Seconds * float64(time.Second)).Round(10 * time.Millisecond)
+	switch {
+	case o.Status == push.Failed:
+		fmt.Fprintf(w, "%s: FAILED in %s: %s\n", name, o.Stage, o.Error)
+		if o.Tail != "" {
+			fmt.Fprintf(w, "  %s\n", o.Tail)
+		}
+	case o.DryRun:
+		fmt.Fprintf(w, "%s: would store %s of %s, in %s; nothing was sent\n", name, holdfast.Size(o.StoredSize), holdfast.Size(o.PlainSize), took)
+	default:
+		fmt.Fprintf(w, "%s: stored %s of %s, in %s\n", name, holdfast.Size(o.StoredSize), holdfast.Size(o.PlainSize), took)
+	}
+	if o.Status == push.Partial {
+		fmt.Fprintf(w, "  but: %s\n", o.Error)
+	}
+	for _, warning := range warnings(o) {
+		fmt.Fprintf(w, "  warning: %s\n", warning)
+	}
+	return nil
+}
+
+// warnings returns those of the run and of its sources.
+func warnings(o push.Outcome) []string {
+	all := slices.Clone(o.Warnings)
+	for _, s := range o.Streams {
+		for _, warning := range s.Source.Warnings {
+			all = append(all, s.Name+": "+warning)
+		}
+		if s.Source.WarningsCut > 0 {
+			all = append(all, fmt.Sprintf("%s: and %d more", s.Name, s.Source.WarningsCut))
+		}
+	}
+	return all
+}
+
+// verdict returns nil if all of the jobs are well, else the error with the exit
+// code: what failed was told already, job by job, where stdout is no terminal
+// only as JSON, so standard error says it once more in words.
+func verdict(outcomes []push.Outcome, jobs int) error {
+	var errs []error
+	wholly := 0
+	for _, o := range outcomes {
+		if o.Status == push.Failed {
+			wholly++
+		}
+		if err := o.Err(); err != nil {
+			errs = append(errs, fmt.Errorf("%s/%s: %w", o.Host, o.Job, err))
+		}
+	}
+	if stopped := jobs - len(outcomes); stopped > 0 {
+		errs = append(errs, fmt.Errorf("stopped before %d more jobs", stopped))
+		wholly += stopped
+	}
+	switch {
+	case len(errs) == 0:
+		return nil
+	case wholly == jobs:
+		return errors.Join(errs...)
+	}
+	return cli.Partial(errors.Join(errs...))
+}

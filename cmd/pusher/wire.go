@@ -1,0 +1,139 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/client"
+	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/push"
+	"github.com/holdfast-backup/holdfast/internal/secret"
+	"github.com/holdfast-backup/holdfast/internal/source/open"
+	"github.com/holdfast-backup/holdfast/internal/stream"
+	"github.com/holdfast-backup/holdfast/internal/token"
+)
+
+const defaultTimeout = 24 * time.Hour
+
+// deps returns what runs need: the broker's client, and the host's signature.
+func deps(c *config.Pusher) (push.Deps, error) {
+	key, err := token.LoadPrivateKey(c.Key)
+	if err != nil {
+		return push.Deps{}, cli.Usage(cli.Hint(err, "`pusher init` makes this host's key"))
+	}
+	signer, err := token.NewSigner(key, c.Host, c.Broker)
+	if err != nil {
+		return push.Deps{}, cli.Usage(err)
+	}
+	broker, err := client.New(client.Options{BaseURL: c.Broker, Signer: signer, UserAgent: "pusher/" + version})
+	if err != nil {
+		return push.Deps{}, cli.Usage(err)
+	}
+	return push.Deps{
+		Broker:       broker,
+		SignManifest: func(m holdfast.Manifest) ([]byte, error) { return token.SignManifest(key, m) },
+		Now:          time.Now,
+	}, nil
+}
+
+// newJob returns the job of the configuration, without its sources.
+func newJob(c *config.Pusher, name string, j config.PusherJob) (push.Job, error) {
+	var recipients []string
+	options := stream.Options{Compression: cmp.Or(c.Compress.Method, stream.Zstd), Level: c.Compress.Level}
+	if !c.EncryptTo.None {
+		parsed, canonical, err := stream.ParseRecipients(c.EncryptTo.Recipients)
+		if err != nil {
+			return push.Job{}, cli.Usage(fmt.Errorf("encrypt_to: %w", err))
+		}
+		options.Recipients, recipients = parsed, canonical
+	}
+	state, err := stateDir(c)
+	if err != nil {
+		return push.Job{}, err
+	}
+	return push.Job{
+		Host: c.Host, Name: name, Pusher: version,
+		Options: options, Recipients: recipients,
+		Hooks:     push.Hooks{Pre: j.Hooks.Pre, Post: j.Hooks.Post, Timeout: j.Hooks.Timeout.Duration()},
+		Heartbeat: push.Heartbeat(j.Heartbeat),
+		StateDir:  state, Spool: j.Spool, KeepLocal: j.KeepLocal,
+		Timeout: cmp.Or(j.Timeout.Duration(), defaultTimeout),
+	}, nil
+}
+
+// openJob returns the job with its sources, of all kinds or those that only names.
+func openJob(c *config.Pusher, name, only string) (push.Job, error) {
+	j, ok := c.Jobs[name]
+	if !ok {
+		return push.Job{}, cli.Usage(fmt.Errorf("job %q: not in pusher.yaml, which has %s", name, strings.Join(jobNames(c), ", ")))
+	}
+	job, err := newJob(c, name, j)
+	if err != nil {
+		return push.Job{}, err
+	}
+	opened, err := open.Open(name, j.Sources, wanted(only))
+	if err != nil {
+		return push.Job{}, cli.Usage(fmt.Errorf("job %q: %w", name, err))
+	}
+	for _, s := range opened {
+		job.Sources = append(job.Sources, push.Source{Stream: s.Name, Source: s.Source})
+		job.Secrets = append(job.Secrets, s.Secrets...)
+	}
+	job.Secrets = append(job.Secrets, heartbeatSecrets(j.Heartbeat)...)
+	return job, nil
+}
+
+// heartbeatSecrets returns the URLs to ping: who knows one can feign success.
+func heartbeatSecrets(h config.Heartbeat) []secret.Secret {
+	var secrets []secret.Secret
+	for _, url := range []string{h.Start, h.Success, h.Failure} {
+		if url != "" {
+			secrets = append(secrets, secret.New(url))
+		}
+	}
+	return secrets
+}
+
+// wanted returns which kinds --only asks for; nil for all.
+func wanted(only string) func(kind string) bool {
+	switch only {
+	case "db":
+		return func(kind string) bool {
+			return slices.Contains([]string{"postgres", "mysql", "mariadb", "sqlite"}, kind)
+		}
+	case "files":
+		return func(kind string) bool { return kind == "files" }
+	}
+	return nil
+}
+
+func jobNames(c *config.Pusher) []string {
+	var names []string
+	for name := range c.Jobs {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// stateDir returns where locks lie.
+func stateDir(c *config.Pusher) (string, error) {
+	if c.StateDir != "" {
+		return c.StateDir, nil
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+		return filepath.Join(dir, "holdfast"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", cli.Usage(cli.Hint(fmt.Errorf("find a directory for locks: %w", err), "set state_dir in pusher.yaml"))
+	}
+	return filepath.Join(home, ".local", "state", "holdfast"), nil
+}

@@ -1,0 +1,216 @@
+// Package broker is the one party that admits, names and commits backups, as
+// HTTP handlers: a push half for hosts and a restore half for operators, which
+// share no permission. It gives out signed requests, and no data passes through
+// it but manifests and reports.
+//
+// It keeps no database. What it must remember of a backup that has begun
+// travels in an upload token that it seals; what it must count it counts in the
+// vault. It cannot read or delete what is stored: its interfaces have no method
+// for that. Limits on how often it may be called are for what stands in front.
+package broker
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/api"
+	"github.com/holdfast-backup/holdfast/internal/token"
+)
+
+// Lifetimes of what the broker gives out.
+const (
+	// UploadLife is how long after its start a backup can be committed. The
+	// sweep removes what was begun two days ago, so it has to be less.
+	UploadLife = 36 * time.Hour
+	// RequestLife is how long a signed part or download can be used.
+	RequestLife = 15 * time.Minute
+	// TicketLife is what a ticket gets that asks for nothing else.
+	TicketLife = 24 * time.Hour
+	// MaxTicketLife is the most it can ask for.
+	MaxTicketLife = 7 * 24 * time.Hour
+)
+
+// MaxReportsPerDay bounds the reports of one job in a UTC day.
+const MaxReportsPerDay = 100
+
+// Registry knows who may call and what is asked of each job. It is asked anew
+// at every call, so that a key that was cut off is refused at once. It must be
+// safe for concurrent use.
+type Registry interface {
+	// Principal returns the holder of the key with that id.
+	Principal(kid string) (holdfast.Principal, bool)
+	// Job returns the vault of a job of a host and its policy. A quota that
+	// is not above zero admits nothing.
+	Job(host, job string) (vault string, p holdfast.Policy, ok bool)
+	// HostKeys returns the keys with which the host signs or once signed
+	// manifests.
+	HostKeys(host string) []ed25519.PublicKey
+}
+
+// PushVault is what the push half may do with a vault: see names, add.
+type PushVault interface {
+	holdfast.Lister
+	holdfast.Putter
+	holdfast.Uploader
+	holdfast.UploadLister
+}
+
+// RestoreVault is what the restore half may do with a vault: see names, sign
+// downloads.
+type RestoreVault interface {
+	holdfast.Lister
+	holdfast.DownloadSigner
+}
+
+// Options are what a Broker is made of.
+type Options struct {
+	// PublicURL is where hosts and operators reach the broker. It is the
+	// audience of their tokens and the beginning of every ticket.
+	PublicURL string
+	Sealer    *token.Sealer
+	Registry  Registry
+	Push      map[string]PushVault    // by name; for the push half
+	Restore   map[string]RestoreVault // by name; for the restore half
+	Version   string
+
+	Now  func() time.Time // default time.Now
+	Rand io.Reader        // default crypto/rand.Reader
+	Log  *slog.Logger     // default slog.Default()
+	// Committed is called after a backup was committed or a report stored,
+	// before the call is answered, so it should return at once. May be nil.
+	Committed func(holdfast.Ref)
+}
+
+// Broker serves the protocol of package api. It is safe for concurrent use.
+type Broker struct {
+	url       string
+	sealer    *token.Sealer
+	verifier  *token.Verifier
+	registry  Registry
+	push      map[string]PushVault
+	restore   map[string]RestoreVault
+	version   string
+	now       func() time.Time
+	log       *slog.Logger
+	committed func(holdfast.Ref)
+
+	rand   lockedReader
+	jobs   jobLocks
+	health health
+}
+
+// New returns a Broker, or an error if the options would leave a check out.
+func New(o Options) (*Broker, error) {
+	url, err := token.Audience(o.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("make broker: %w", err)
+	}
+	if o.Sealer == nil || o.Registry == nil {
+		return nil, errors.New("make broker: no sealer or no registry")
+	}
+	b := &Broker{
+		url: url, sealer: o.Sealer, registry: o.Registry, push: o.Push, restore: o.Restore,
+		version: o.Version, now: o.Now, log: o.Log, committed: o.Committed,
+		rand: lockedReader{r: o.Rand},
+	}
+	if b.now == nil {
+		b.now = time.Now
+	}
+	if b.rand.r == nil {
+		b.rand.r = rand.Reader
+	}
+	if b.log == nil {
+		b.log = slog.Default()
+	}
+	if b.committed == nil {
+		b.committed = func(holdfast.Ref) {}
+	}
+	b.verifier, err = token.NewVerifier(url, o.Registry.Principal, b.now)
+	if err != nil {
+		return nil, fmt.Errorf("make broker: %w", err)
+	}
+	return b, nil
+}
+
+// Handler returns both halves in one.
+func (b *Broker) Handler() http.Handler { return b.mux((*Broker).routePush, (*Broker).routeRestore) }
+
+// Push returns what hosts call: start, parts, commit, abort, reports.
+func (b *Broker) Push() http.Handler { return b.mux((*Broker).routePush) }
+
+// Restore returns what operators call: list, downloads, tickets.
+func (b *Broker) Restore() http.Handler { return b.mux((*Broker).routeRestore) }
+
+func (b *Broker) mux(halves ...func(*Broker, *http.ServeMux)) http.Handler {
+	mux := http.NewServeMux()
+	for _, route := range halves {
+		route(b, mux)
+	}
+	mux.Handle("GET "+api.PathHealth, b.open(b.serveHealth))
+	mux.Handle("/", b.open(func(http.ResponseWriter, *http.Request) error { return notFound(nil) }))
+	return mux
+}
+
+func (b *Broker) routePush(mux *http.ServeMux) {
+	mux.Handle("POST "+api.PathStart, b.call(api.MaxBody, shortCall, b.start))
+	mux.Handle("POST "+api.PathParts, b.call(api.MaxBody, shortCall, b.parts))
+	mux.Handle("POST "+api.PathCommit, b.call(api.MaxCommitBody, longCall, b.commit))
+	mux.Handle("POST "+api.PathAbort, b.call(api.MaxBody, shortCall, b.abort))
+	mux.Handle("POST "+api.PathReports, b.call(api.MaxBody, shortCall, b.report))
+}
+
+func (b *Broker) routeRestore(mux *http.ServeMux) {
+	mux.Handle("GET "+api.PathStart, b.call(api.MaxBody, longCall, b.list))
+	mux.Handle("POST "+api.PathDownloads, b.call(api.MaxBody, shortCall, b.downloads))
+	mux.Handle("POST "+api.PathTickets, b.call(api.MaxBody, shortCall, b.ticket))
+	mux.Handle("GET "+api.PathRedeem, b.open(b.redeem))
+}
+
+// lockedReader lets calls share one source of random bits.
+type lockedReader struct {
+	mu sync.Mutex
+	r  io.Reader
+}
+
+func (l *lockedReader) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r.Read(p)
+}
+
+// jobLocks serialise what is counted and committed per job. There are as many
+// as the registry knows jobs.
+type jobLocks struct {
+	mu    sync.Mutex
+	slots map[string]chan struct{}
+}
+
+// lock waits for the job's turn; the caller calls unlock.
+func (l *jobLocks) lock(ctx context.Context, host, job string) (unlock func(), err error) {
+	name := host + "/" + job
+	l.mu.Lock()
+	if l.slots == nil {
+		l.slots = map[string]chan struct{}{}
+	}
+	slot, ok := l.slots[name]
+	if !ok {
+		slot = make(chan struct{}, 1)
+		l.slots[name] = slot
+	}
+	l.mu.Unlock()
+	select {
+	case slot <- struct{}{}:
+		return func() { <-slot }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,136 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/api"
+	"github.com/holdfast-backup/holdfast/internal/token"
+)
+
+// start admits a backup: it names it by its own clock and begins an upload for
+// each stream.
+func (b *Broker) start(ctx context.Context, c *call) (any, error) {
+	var req api.StartRequest
+	if err := c.decode(&req); err != nil {
+		return nil, err
+	}
+	name, policy, err := b.pushJob(c, req.Job)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkStreams(req.Streams); err != nil {
+		return nil, invalid(err)
+	}
+	vault, ok := b.push[name]
+	if !ok {
+		return nil, fmt.Errorf("start %s/%s: its vault %q is not there", c.principal.Name, req.Job, name)
+	}
+	if policy.Quota.MaxSize <= 0 {
+		return nil, overQuota(http.StatusRequestEntityTooLarge, "max_size of this job is 0", "set max_size in holdfast.yaml")
+	}
+	// One at a time, or a burst of starts would all count the same.
+	unlock, err := b.jobs.lock(ctx, c.principal.Name, req.Job)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := checkPerDay(ctx, vault, c, req.Job, policy.Quota.MaxPerDay); err != nil {
+		return nil, err
+	}
+	return b.begin(ctx, c, vault, req.Streams, upload{
+		Ref: holdfast.Ref{Host: c.principal.Name, Job: req.Job}, Vault: name, MaxSize: int64(policy.Quota.MaxSize),
+	})
+}
+
+// begin starts the uploads of u, all or none, and seals the upload token.
+func (b *Broker) begin(ctx context.Context, c *call, vault PushVault, streams []api.StartStream, u upload) (any, error) {
+	id, err := holdfast.NewID(c.now, &b.rand)
+	if err != nil {
+		return nil, err
+	}
+	u.ID = id
+	limits := vault.UploadLimits()
+	answer := api.StartResponse{ID: id, Expires: c.now.Add(UploadLife).UTC().Truncate(time.Second), Now: c.now.UTC(), MaxSize: u.MaxSize}
+	for _, s := range streams {
+		begun, err := vault.StartUpload(ctx, u.Key(s.File))
+		if err != nil {
+			abortAll(ctx, vault, u)
+			return nil, fmt.Errorf("start upload of %q: %w", u.Key(s.File), err)
+		}
+		u.Streams = append(u.Streams, uploadStream{Name: s.Name, File: s.File, Upload: begun.ID})
+		answer.Uploads = append(answer.Uploads, api.StreamPlan{Name: s.Name, MaxParts: limits.MaxParts, Checksum: limits.Checksum})
+	}
+	answer.UploadToken, err = b.sealer.Seal(token.KindUpload, u, answer.Expires)
+	if err != nil {
+		abortAll(ctx, vault, u)
+		return nil, err
+	}
+	b.log.Info("started", "host", u.Host, "job", u.Job, "id", u.ID, "streams", len(u.Streams), "request", c.id)
+	return answer, nil
+}
+
+func checkStreams(streams []api.StartStream) error {
+	if len(streams) == 0 || len(streams) > holdfast.MaxStreams {
+		return fmt.Errorf("%d streams, want 1 to %d", len(streams), holdfast.MaxStreams)
+	}
+	names, files := map[string]bool{}, map[string]bool{}
+	for _, s := range streams {
+		if err := holdfast.CheckName("stream", s.Name); err != nil {
+			return err
+		}
+		if err := holdfast.CheckFile(s.File); err != nil {
+			return err
+		}
+		if names[s.Name] || files[s.File] {
+			return fmt.Errorf("stream %q: its name or file occurs twice", s.Name)
+		}
+		names[s.Name], files[s.File] = true, true
+	}
+	return nil
+}
+
+// checkPerDay counts what the vault shows of the job under today's ids,
+// committed and unfinished.
+func checkPerDay(ctx context.Context, vault PushVault, c *call, job string, limit int) error {
+	prefix := holdfast.JobPrefix(c.principal.Name, job) + holdfast.DayPrefix(c.now)
+	begun := map[holdfast.ID]bool{}
+	for object, err := range vault.List(ctx, prefix) {
+		if err != nil {
+			return fmt.Errorf("list %q: %w", prefix, err)
+		}
+		if ref, _, ok := holdfast.ParseKey(object.Key); ok {
+			begun[ref.ID] = true
+		}
+	}
+	for unfinished, err := range vault.ListUploads(ctx, prefix) {
+		if err != nil {
+			return fmt.Errorf("list uploads of %q: %w", prefix, err)
+		}
+		if ref, _, ok := holdfast.ParseKey(unfinished.Key); ok {
+			begun[ref.ID] = true
+		}
+	}
+	if len(begun) >= limit {
+		return overQuota(http.StatusTooManyRequests,
+			fmt.Sprintf("%d backups were begun today (UTC), and %d are allowed", len(begun), limit),
+			"wait for the next UTC day, or raise max_per_day in holdfast.yaml")
+	}
+	return nil
+}
+
+// cleanupTime is how long discarding uploads may take after a call has failed.
+const cleanupTime = 20 * time.Second
+
+// abortAll discards the uploads of u after a failure, also one of ctx. What
+// stays behind is the sweep's.
+func abortAll(ctx context.Context, vault PushVault, u upload) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	for _, s := range u.Streams {
+		_ = vault.AbortUpload(ctx, u.of(s))
+	}
+}

@@ -1,0 +1,60 @@
+package config
+
+import (
+	_ "embed"
+	"strings"
+	"text/template"
+)
+
+// PusherExample is a pusher.yaml with every setting there is, explained.
+//
+//go:embed pusher.example.yaml
+var PusherExample string
+
+// HoldfastExample is a holdfast.yaml with every setting there is, explained.
+//
+//go:embed holdfast.example.yaml
+var HoldfastExample string
+
+//go:embed pusher.starter.yaml
+var pusherStarter string
+
+//go:embed holdfast.starter.yaml
+var holdfastStarter string
+
+// StarterPusher returns the pusher.yaml that `pusher init` writes: valid, with
+// one job to begin with. Without a recipient backups are not encrypted, and the
+// file says so. keyPath may be relative to the file.
+func StarterPusher(host, broker, keyPath, recipient string) string {
+	return fill(pusherStarter, map[string]string{
+		"host": host, "broker": broker, "key": keyPath, "recipient": recipient,
+	})
+}
+
+// StarterHoldfast returns the holdfast.yaml that `holdfast init` writes: valid,
+// with no hosts yet. secretFile may be relative to the file.
+func StarterHoldfast(url, vaultPath, secretFile string) string {
+	return fill(holdfastStarter, map[string]string{
+		"url": url, "vault": vaultPath, "secret": "file:" + secretFile,
+	})
+}
+
+// fill fills in a starter. Values are written quoted, so that whatever stands in
+// them stays one value.
+func fill(text string, values map[string]string) string {
+	var b strings.Builder
+	t := template.Must(template.New("starter").Funcs(template.FuncMap{"quote": quote}).Parse(text))
+	if err := t.Execute(&b, values); err != nil {
+		panic(err) // the template is a constant, and a strings.Builder takes everything
+	}
+	return b.String()
+}
+
+// quote returns s as a YAML value: as it is where that is safe, else in quotes.
+func quote(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._:-") == "" &&
+		!strings.HasPrefix(s, "-") && !strings.HasSuffix(s, ":") {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+}

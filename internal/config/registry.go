@@ -1,0 +1,178 @@
+package config
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// Registry answers who holds which key and what is asked of which job. It does
+// not change, and is safe for concurrent use.
+type Registry struct {
+	vaults     []string
+	hosts      map[string]Host
+	keys       map[string][]ed25519.PublicKey // of hosts, current first
+	principals map[string]holdfast.Principal  // by key id
+	policies   map[string]placed              // by job or host/job
+	standard   holdfast.Policy                // of a job without an entry
+}
+
+type placed struct {
+	vault  string
+	policy holdfast.Policy
+}
+
+// HostJob is one job of one host.
+type HostJob struct{ Host, Job string }
+
+// Registry returns the registry of the configuration. A key that is none or is
+// used twice is an error, as it is when the file is read.
+func (c *Holdfast) Registry() (*Registry, error) {
+	r := &Registry{
+		vaults:     slices.Sorted(maps.Keys(c.Vaults)),
+		hosts:      maps.Clone(c.Hosts),
+		keys:       map[string][]ed25519.PublicKey{},
+		principals: map[string]holdfast.Principal{},
+		policies:   map[string]placed{},
+	}
+	for name, h := range c.Hosts {
+		if err := r.addHost(name, h); err != nil {
+			return nil, fmt.Errorf("host %q: %w", name, err)
+		}
+	}
+	for name, o := range c.Operators {
+		if err := r.addOperator(name, o); err != nil {
+			return nil, fmt.Errorf("operator %q: %w", name, err)
+		}
+	}
+	for name, job := range c.Jobs {
+		policy, err := job.Policy()
+		if err != nil {
+			return nil, fmt.Errorf("job %q: %w", name, err)
+		}
+		r.policies[name] = placed{c.vaultOf(job), policy}
+	}
+	var err error
+	r.standard, err = Job{}.Policy()
+	return r, err
+}
+
+func (r *Registry) addHost(name string, h Host) error {
+	for _, text := range append([]string{h.Key}, h.RetiredKeys...) {
+		key, err := holdfast.ParsePublicKey(text)
+		if err != nil {
+			return err
+		}
+		r.keys[name] = append(r.keys[name], key)
+	}
+	if h.Revoked {
+		return nil // its keys prove old manifests and open nothing
+	}
+	p := holdfast.Principal{Name: name, Key: r.keys[name][0], Scopes: h.Scopes}
+	if len(p.Scopes) == 0 {
+		p.Scopes = []holdfast.Scope{holdfast.ScopePush, holdfast.ScopeReport}
+	}
+	for _, pattern := range h.Jobs {
+		p.Jobs = append(p.Jobs, name+"/"+pattern)
+	}
+	return r.add(p)
+}
+
+func (r *Registry) addOperator(name string, o Operator) error {
+	key, err := holdfast.ParsePublicKey(o.Key)
+	if err != nil {
+		return err
+	}
+	p := holdfast.Principal{Name: name, Key: key, Scopes: []holdfast.Scope{holdfast.ScopeRestore}, Jobs: o.Jobs}
+	if len(p.Jobs) == 0 {
+		p.Jobs = []string{"*/*"}
+	}
+	return r.add(p)
+}
+
+func (r *Registry) add(p holdfast.Principal) error {
+	id := holdfast.KeyID(p.Key)
+	if before, twice := r.principals[id]; twice {
+		return fmt.Errorf("has the key of %q", before.Name)
+	}
+	r.principals[id] = p
+	return nil
+}
+
+// Principal returns the holder of the key with that id. ok is false for keys
+// that nobody has, retired ones, and those of revoked hosts.
+func (r *Registry) Principal(kid string) (p holdfast.Principal, ok bool) {
+	p, ok = r.principals[kid]
+	return p, ok
+}
+
+// Job returns the vault and the policy of a job of a host: those of its entry
+// under host/job, else under job, else the defaults. ok is false where the
+// configuration knows no such host or the host has no such job, and where
+// several vaults could be meant. A revoked host's jobs are answered too.
+func (r *Registry) Job(host, job string) (vault string, p holdfast.Policy, ok bool) {
+	h, known := r.hosts[host]
+	if !known || !mayPush(h, job) {
+		return "", holdfast.Policy{}, false
+	}
+	for _, name := range []string{host + "/" + job, job} {
+		if entry, found := r.policies[name]; found {
+			return entry.vault, entry.policy, entry.vault != ""
+		}
+	}
+	if len(r.vaults) != 1 {
+		return "", holdfast.Policy{}, false
+	}
+	return r.vaults[0], r.standard, true
+}
+
+// Revoked reports whether the host is known and cut off. Its jobs have policies
+// still, but no backup of them is to be expected.
+func (r *Registry) Revoked(host string) bool { return r.hosts[host].Revoked }
+
+// HostKeys returns the keys that may have signed manifests of the host, the
+// current one first; none for an unknown host.
+func (r *Registry) HostKeys(host string) []ed25519.PublicKey { return slices.Clone(r.keys[host]) }
+
+// Expected returns the jobs that must have backups, in order: those that hosts
+// name in full. What a pattern may match is not known before it is pushed. A
+// revoked host is expected no more.
+func (r *Registry) Expected() []HostJob {
+	var expected []HostJob
+	for _, host := range slices.Sorted(maps.Keys(r.hosts)) {
+		if r.hosts[host].Revoked {
+			continue
+		}
+		for _, job := range slices.Compact(slices.Sorted(slices.Values(r.hosts[host].Jobs))) {
+			if !strings.Contains(job, "*") {
+				expected = append(expected, HostJob{host, job})
+			}
+		}
+	}
+	return expected
+}
+
+// Vaults returns the names of the vaults, in order.
+func (r *Registry) Vaults() []string { return slices.Clone(r.vaults) }
+
+// vaultOf returns the vault of a job's entry; "" where it does not say which of several.
+func (c *Holdfast) vaultOf(j Job) string {
+	if names := slices.Collect(maps.Keys(c.Vaults)); j.Vault == "" && len(names) == 1 {
+		return names[0]
+	}
+	return j.Vault
+}
+
+// hasVault reports whether it is said, or clear, in which vault the job lies.
+func (c *Holdfast) hasVault(host, job string) bool {
+	if len(c.Vaults) < 2 {
+		return true
+	}
+	_, byHost := c.Jobs[host+"/"+job]
+	_, byJob := c.Jobs[job]
+	return byHost || byJob // an entry without a vault is a problem of its own
+}

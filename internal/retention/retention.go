@@ -1,0 +1,77 @@
+// Package retention thins backups out. Plan decides, as a pure function that
+// gives reasons; Brake refuses plans that look wrong; Apply deletes, manifest
+// first and data after; Run does all of it for a vault, one job in memory at a
+// time, and sweeps up what interrupted backups left behind.
+//
+// It judges by the listing alone: it neither reads nor writes an object, and the
+// Vault it takes can do neither. It alerts nobody; what it found wrong it
+// returns.
+package retention
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// Vault is what retention may do to a vault: list, delete, abort uploads.
+type Vault interface {
+	holdfast.Lister
+	holdfast.Deleter
+	holdfast.UploadLister
+	// AbortUpload discards an upload, as holdfast.Uploader has it.
+	AbortUpload(ctx context.Context, u holdfast.Upload) error
+}
+
+// Failure is something that could not be removed.
+type Failure struct {
+	Key   string `json:"key"`
+	Error string `json:"error"`
+}
+
+// look is what lies under one backup at this moment.
+type look struct {
+	objects   []holdfast.Object
+	committed bool
+	held      bool
+}
+
+// lookAt lists one backup again, right before something of it is deleted: since
+// the job was listed somebody may have held it, or the broker committed it.
+func lookAt(ctx context.Context, vault holdfast.Lister, ref holdfast.Ref) (look, error) {
+	var l look
+	for object, err := range vault.List(ctx, ref.Key("")) {
+		if err != nil {
+			return look{}, err
+		}
+		l.objects = append(l.objects, object)
+		switch object.Key {
+		case ref.ManifestKey():
+			l.committed = true
+		case ref.HoldKey():
+			l.held = true
+		}
+	}
+	return l, nil
+}
+
+// inParallel calls do for each item, n at a time, and returns when all calls
+// have. Once ctx has ended it begins no more.
+func inParallel[T any](ctx context.Context, n int, items []T, do func(T)) {
+	var next atomic.Int64
+	var running sync.WaitGroup
+	for range min(n, len(items)) {
+		running.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(items) {
+					return
+				}
+				do(items[i])
+			}
+		})
+	}
+	running.Wait()
+}

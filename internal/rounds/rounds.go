@@ -1,0 +1,97 @@
+// Package rounds runs retention and the monitor over the vaults of a
+// configuration: for the server on its schedules, and for the operator's
+// commands by hand. Which policy holds for what lies in which vault is said
+// here once.
+package rounds
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/monitor"
+	"github.com/holdfast-backup/holdfast/internal/retention"
+)
+
+// Rounds knows the vaults and asks the registry for everything else. It is safe
+// for concurrent use.
+type Rounds struct {
+	// Registry returns the configuration that is in force.
+	Registry func() *config.Registry
+	// Vaults by name.
+	Vaults map[string]holdfast.Vault
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Cleaned is what a round of retention did in one vault.
+type Cleaned struct {
+	Vault string `json:"vault"`
+	retention.Summary
+}
+
+// Retention goes over all vaults with options that say everything but the time.
+// A vault that fails does not stop the others.
+func (r Rounds) Retention(ctx context.Context, o retention.Options) ([]Cleaned, error) {
+	var all []Cleaned
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(r.Vaults)) {
+		o.Now = r.Now()
+		policy := r.policies(name)
+		summary, err := retention.Run(ctx, r.Vaults[name], func(host, job string) (holdfast.Keep, holdfast.Expect, bool) {
+			p, ok := policy(host, job)
+			return p.Keep, p.Expect, ok
+		}, o)
+		all = append(all, Cleaned{name, summary})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("vault %q: %w", name, err))
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+// Monitor goes over all vaults with options that say how much to spend. The
+// error is not nil where a vault could not be judged.
+func (r Rounds) Monitor(ctx context.Context, o monitor.Options) ([]monitor.Result, error) {
+	var all []monitor.Result
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(r.Vaults)) {
+		o.Now, o.VaultName, o.Policies = r.Now, name, r.policies(name)
+		o.HostKeys = func(host string) []ed25519.PublicKey { return r.Registry().HostKeys(host) }
+		o.Expected = r.expected(name)
+		result, err := monitor.Run(ctx, r.Vaults[name], o)
+		all = append(all, result)
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+// policies returns the policies that hold in one vault. A job that has moved to
+// another vault has none in the old one, so what is there stays.
+func (r Rounds) policies(vault string) func(host, job string) (holdfast.Policy, bool) {
+	registry := r.Registry()
+	return func(host, job string) (holdfast.Policy, bool) {
+		at, policy, ok := registry.Job(host, job)
+		return policy, ok && at == vault
+	}
+}
+
+// expected returns the jobs that must have backups in one vault.
+func (r Rounds) expected(vault string) []monitor.JobName {
+	registry := r.Registry()
+	var names []monitor.JobName
+	for _, j := range registry.Expected() {
+		if at, _, ok := registry.Job(j.Host, j.Job); ok && at == vault {
+			names = append(names, monitor.JobName(j))
+		}
+	}
+	return names
+}

@@ -1,0 +1,149 @@
+// Package server is `holdfast serve`: the broker, the uploads and downloads of
+// disk vaults, retention and the monitor, in one process. It wires packages
+// that know nothing of each other and decides nothing itself.
+package server
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
+)
+
+// Options are what a Server is made of. All but TLS files come from outside, so
+// that tests have their own clock.
+type Options struct {
+	Config  *config.Holdfast
+	Version string
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Server runs until its context ends.
+type Server struct {
+	o        Options
+	registry atomic.Pointer[config.Registry]
+	vaults   map[string]holdfast.Vault
+	handler  http.Handler
+	// monitorNow asks the monitor for a round before its time.
+	monitorNow chan struct{}
+}
+
+// Limits on connections. A part can take as long as its URL is valid.
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 15 * time.Minute
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 64 << 10 // bytes
+	// stopTimeout is how long requests in flight may take to end.
+	stopTimeout = 30 * time.Second
+)
+
+// New opens the vaults and the secrets; it refuses to start with a
+// configuration that would leave something unprotected.
+func New(o Options) (*Server, error) {
+	s := &Server{o: o, monitorNow: make(chan struct{}, 1)}
+	if err := s.Reload(o.Config); err != nil {
+		return nil, err
+	}
+	return s, s.wire()
+}
+
+// Reload puts hosts, operators, jobs and policies of another configuration into
+// force: a host that is revoked in it is refused from the next call on. Vaults,
+// addresses and secrets stay as they are until a restart.
+func (s *Server) Reload(c *config.Holdfast) error {
+	registry, err := c.Registry()
+	if err != nil {
+		return err
+	}
+	s.registry.Store(registry)
+	return nil
+}
+
+// current is the broker's registry, looked up in the configuration now in force.
+type current struct{ s *Server }
+
+func (c current) Principal(kid string) (holdfast.Principal, bool) {
+	return c.s.registry.Load().Principal(kid)
+}
+
+func (c current) Job(host, job string) (string, holdfast.Policy, bool) {
+	return c.s.registry.Load().Job(host, job)
+}
+
+func (c current) HostKeys(host string) []ed25519.PublicKey {
+	return c.s.registry.Load().HostKeys(host)
+}
+
+// Run serves and does its rounds until ctx ends, then lets requests in flight end.
+func (s *Server) Run(ctx context.Context) error {
+	listener, err := net.Listen("tcp", s.o.Config.Broker.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	web := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       bodyTimeout,
+		WriteTimeout:      0, // a download takes as long as its reader
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
+	}
+	s.o.Log.Info("serving", "address", listener.Addr().String(), "url", s.o.Config.Broker.URL, "version", s.o.Version)
+
+	rounds, stopRounds := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { s.rounds(rounds) })
+	failed := make(chan error, 1)
+	running.Go(func() { failed <- s.serve(web, listener) })
+
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		s.o.Log.Info("stopping")
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		if err = web.Shutdown(stopping); err != nil {
+			err = errors.Join(fmt.Errorf("stop: %w", err), web.Close())
+		}
+	}
+	stopRounds()
+	running.Wait()
+	return errors.Join(err, s.close())
+}
+
+// close lets go of the vaults.
+func (s *Server) close() error {
+	var errs []error
+	for _, v := range s.vaults {
+		if c, ok := v.(io.Closer); ok {
+			errs = append(errs, c.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Server) serve(web *http.Server, listener net.Listener) error {
+	var err error
+	if tls := s.o.Config.Broker.TLS; tls.Cert != "" {
+		err = web.ServeTLS(listener, tls.Cert, tls.Key)
+	} else {
+		err = web.Serve(listener)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve: %w", err)
+}

@@ -1,0 +1,64 @@
+package holdfast
+
+import (
+	"path"
+	"strings"
+	"testing"
+)
+
+func TestParseKey(t *testing.T) {
+	ref := Ref{"web1", "crm", "20251028T140000Z-9f3c2a7d"}
+	for _, file := range []string{"crm.sql.zst.age", ManifestFile, HoldFile, "A_b-1"} {
+		got, gotFile, ok := ParseKey(ref.Key(file))
+		if !ok || got != ref || gotFile != file {
+			t.Errorf("%s: got %v, %q, %v", ref.Key(file), got, gotFile, ok)
+		}
+	}
+	const base = "backups/web1/crm/20251028T140000Z-9f3c2a7d/"
+	for _, key := range []string{
+		"", "backups", "backups/", base, strings.TrimSuffix(base, "/"), base + "a/b", "/" + base + "a", "x/" + base + "a", base + "..", base + ".", base + "a..b",
+		base + ".hidden", base + "a.", base + "a b", base + "a\x00", base + "a\n", base + "ä", base + strings.Repeat("a", 129),
+		"backups/../web1/crm/20251028T140000Z-9f3c2a7d/a", "backups/../../20251028T140000Z-9f3c2a7d/a", "backups//crm/20251028T140000Z-9f3c2a7d/a",
+		"backups/Web1/crm/20251028T140000Z-9f3c2a7d/a", "backups/web1/crm/latest/a", "reports/web1/crm/20251028T140000Z-9f3c2a7d/a",
+	} {
+		if ref, file, ok := ParseKey(key); ok {
+			t.Errorf("%q: got %v, %q", key, ref, file)
+		}
+	}
+}
+
+func TestRefCheck(t *testing.T) {
+	good := Ref{"web1", "crm", "20251028T140000Z-9f3c2a7d"}
+	if err := good.Check(); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []Ref{{}, {"", "crm", good.ID}, {"web1", "", good.ID}, {"web1", "crm", ""}, {"-a", "crm", good.ID}, {"web1", "c/m", good.ID},
+		{strings.Repeat("a", 64), "crm", good.ID}} {
+		if bad.Check() == nil {
+			t.Errorf("%v: got no error", bad)
+		}
+	}
+}
+
+// Whatever ParseKey takes is the one spelling of that key, and leads nowhere else.
+func FuzzParseKey(f *testing.F) {
+	for _, key := range []string{
+		"backups/web1/crm/20251028T140000Z-9f3c2a7d/manifest.json", "backups/web1/crm/20251028T140000Z-9f3c2a7d/crm.sql.zst.age",
+		"backups/../../etc/passwd", "backups/web1/crm/20251028T140000Z-9f3c2a7d/..", "backups/web1/../20251028T140000Z-9f3c2a7d/a", "backups//web1//",
+		"state/a", "backups/web1/crm/20251028T140000Z-9f3c2a7d/a%2f..",
+	} {
+		f.Add(key)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		ref, file, ok := ParseKey(key)
+		if !ok {
+			return
+		}
+		if ref.Check() != nil || strings.ContainsAny(file, "/\\\x00") || strings.Contains(key, "..") {
+			t.Errorf("%q: accepted as %v, %q", key, ref, file)
+		}
+		if ref.Key(file) != key || path.Clean(key) != key || !strings.HasPrefix(key, JobPrefix(ref.Host, ref.Job)) {
+			t.Errorf("%q: is %q", key, ref.Key(file))
+		}
+	})
+}
