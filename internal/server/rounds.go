@@ -16,6 +16,10 @@ import (
 // at once make one round.
 const settle = 2 * time.Second
 
+// reread is how much of the stored data each of the server's rounds reads again:
+// at a round every five minutes 18 GB a day, which leaves the disk to others.
+const reread int64 = 64 << 20 // bytes
+
 // arrived asks the monitor to look at what the broker has just committed.
 func (s *Server) arrived(holdfast.Ref) {
 	select {
@@ -80,7 +84,7 @@ func (s *Server) clean(ctx context.Context) {
 
 // watch runs the monitor once and logs what changed.
 func (s *Server) watch(ctx context.Context) {
-	all, err := s.round().Monitor(ctx, monitor.Options{HashBytes: monitor.DefaultHashBytes})
+	all, err := s.round().Monitor(ctx, monitor.Options{HashBytes: reread})
 	for _, result := range all {
 		for _, t := range result.Transitions {
 			if t.Change != monitor.Still {

@@ -1,0 +1,132 @@
+package monitor
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/catalog"
+)
+
+// look is what one run saw, before it is compared with the memory.
+type look struct {
+	at        time.Time
+	views     map[JobName]*view
+	unwatched []string
+	findings  []holdfast.Finding // without Since; one for each key
+	// undecided has what could not be concluded in this run: open findings
+	// of that key stay open.
+	undecided map[findingKey]bool
+	reading   *reading
+	readOn    bool // reading changed
+}
+
+func newLook(now time.Time) *look {
+	return &look{
+		at: now, views: map[JobName]*view{}, unwatched: []string{},
+		undecided: map[findingKey]bool{{check: CheckStray}: true, {check: CheckReports}: true},
+	}
+}
+
+// note adds a finding, unless it is the zero one.
+func (l *look) note(f holdfast.Finding) {
+	if f.Check != "" {
+		l.findings = append(l.findings, f)
+	}
+}
+
+// covers reports whether the look concludes anything about the job; the zero
+// name is the vault itself.
+func (l *look) covers(name JobName) bool {
+	return name == JobName{} || l.views[name] != nil
+}
+
+// survey lists the backups, keeps a view of each job, and returns the backups
+// whose manifest has to be read.
+func (r *run) survey(ctx context.Context, st *state, reports reportLog) (*wanted, error) {
+	corrupt := map[JobName]holdfast.ID{} // by open findings
+	for _, f := range st.Open {
+		if f.Check == CheckHash {
+			corrupt[JobName{f.Host, f.Job}] = f.Backup
+		}
+	}
+	wanted := newWanted(r.opts.ManifestReads)
+	var strays []holdfast.Object
+	for job, err := range catalog.Jobs(ctx, r.vault, holdfast.BackupsPrefix) {
+		if err != nil {
+			return nil, err
+		}
+		if job.Host == "" {
+			strays = append(strays[:min(len(strays), maxStrays)], job.Stray...)
+			continue
+		}
+		name := JobName{job.Host, job.Name}
+		if !r.included(name) {
+			continue
+		}
+		policy, ok := r.opts.Policies(name.Host, name.Job)
+		if !ok {
+			r.look.unwatched = append(r.look.unwatched, name.String())
+			continue
+		}
+		v := r.watch(st, name, policy)
+		v.fill(job, r.look.at, st, corrupt[name], wanted)
+		r.count.Backups += len(job.Backups)
+	}
+	if r.opts.Only == nil {
+		delete(r.look.undecided, findingKey{check: CheckStray})
+		if len(strays) > 0 {
+			r.look.note(strayFinding(JobName{}, len(strays), strays[0].Key))
+		}
+	}
+	r.watchAbsent(st, reports)
+	return wanted, nil
+}
+
+// maxStrays is how many objects outside of all jobs are held to be counted.
+const maxStrays = 1000
+
+func (r *run) included(name JobName) bool {
+	return r.opts.Only == nil || r.opts.Only(name.Host, name.Job)
+}
+
+// watch makes the view of a job that is watched.
+func (r *run) watch(st *state, name JobName, policy holdfast.Policy) *view {
+	v := &view{name: name, policy: policy, first: r.look.at}
+	if rec := st.Jobs[name.String()]; rec != nil {
+		v.first, v.reread, v.report = rec.First, rec.Reread, rec.Report
+	}
+	r.look.views[name] = v
+	return v
+}
+
+// watchAbsent makes views of the jobs of which no backup was listed: those that
+// are expected, those that were there once, and those that only report. A job
+// that has no policy any more is forgotten.
+func (r *run) watchAbsent(st *state, reports reportLog) {
+	names, known := slices.Clone(r.opts.Expected), map[JobName]bool{}
+	for text := range st.Jobs {
+		host, job, _ := strings.Cut(text, "/")
+		known[JobName{host, job}] = true
+	}
+	for _, f := range st.Open {
+		known[JobName{f.Host, f.Job}] = true
+	}
+	names = slices.AppendSeq(names, maps.Keys(known))
+	names = slices.AppendSeq(names, maps.Keys(reports))
+	for _, name := range names {
+		if name == (JobName{}) || r.look.views[name] != nil || !r.included(name) {
+			continue
+		}
+		if policy, ok := r.opts.Policies(name.Host, name.Job); ok {
+			r.watch(st, name, policy)
+			continue
+		}
+		if known[name] {
+			r.look.views[name] = &view{name: name, forgotten: true}
+		}
+	}
+}

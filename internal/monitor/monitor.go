@@ -1,0 +1,200 @@
+// Package monitor judges a vault from outside the machines that fill it. It
+// lists the vault, reads what is new, compares it with what each job's policy
+// expects and with what it remembers, and returns findings and what changed
+// about them since the last run. It repairs, deletes and sends nothing: telling
+// people is the caller's part, from Result.Transitions.
+//
+// # Checks
+//
+//	reachable     critical           the vault could not be listed or read; jobs are not judged
+//	state         warning            the monitor's memory was damaged or could not be written
+//	missing       critical           no good backup at all, every + grace after the job was first known
+//	fresh         critical           the newest good backup is older than every + grace
+//	min-size      critical           the newest good backup is smaller than min_size
+//	size-shrunk   warning            … smaller than shrink × the usual size
+//	size-grown    warning            … larger than grow × the usual size
+//	compression   warning, critical  … compresses less than half as well as usual; critical if hardly at all
+//	max-total     warning            the job's backups take more room than max_total
+//	min-count     warning            fewer good backups than min_count
+//	stored-size   critical, warning  data objects missing or of another size; a warning for unexpected ones
+//	manifest      critical           unreadable, unknown format, bad signature, or that of another backup
+//	hash          critical, warning  a re-read object differs from its SHA-256; a warning if unreadable
+//	failed-run    warning            a failure report newer than the newest good backup
+//	future        warning            backups that bear a time to come
+//	unfinished    warning            data without a manifest, older than three days: the sweep does not work
+//	stray         warning            objects among the backups that belong to none
+//	reports       warning            more reports than can be sensible
+//
+// A backup is good if the listing says so (holdfast.Backup.Good) and nothing is
+// known against its manifest, its objects or their hashes.
+//
+// The usual size is the median of the largest backup of each of the last 15
+// days that have one, the newest backup aside. Whoever pushes garbage from a
+// stolen host therefore needs more than a week of it, however often he pushes,
+// before garbage becomes usual. A job younger than three such days is measured
+// by the median of its last 15 backups, and of at least 3.
+//
+// # Cost
+//
+// A run makes one listing of the backups, one of the reports, one load and one
+// swap of the state, and opens the manifests and reports that are new, up to a
+// budget. What a budget leaves undone comes in the next run; until then an open
+// finding that it concerns stays open.
+//
+// # State
+//
+// The state is one JSON document under StateKey, replaced conditionally so that
+// two monitors at once neither lose nor repeat a transition:
+//
+//	{"version": 1,
+//	 "looked": "2025-10-28T14:05:00Z",           when the vault was last judged
+//	 "jobs": {"web1/crm": {
+//	   "first": "…", "looked": "…",              first known, last judged
+//	   "reread": {"id": "…", "at": "…"},         the backup last re-read whole
+//	   "report": {"seen": "…", "failed": "…", "reason": "…"},
+//	   "facts": [["<id>", plain bytes, compression ratio, "<digest of names and sizes>",
+//	              "<fault>", "<reason>", "<when>"], …]}},   the last three only where faulty
+//	 "reading": {…},                             a re-read that the budget cut short
+//	 "open": [findings]}
+//
+// A document that cannot be understood is copied aside, reported as a finding,
+// and begun anew.
+package monitor
+
+import (
+	"cmp"
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// Vault is what the monitor may do: it lists and reads, and writes its state.
+type Vault interface {
+	holdfast.Lister
+	holdfast.Reader
+	holdfast.Stater
+}
+
+// JobName names one job of one host.
+type JobName struct{ Host, Job string }
+
+// String returns "host/job".
+func (n JobName) String() string { return n.Host + "/" + n.Job }
+
+// Budgets where Options say nothing else.
+const (
+	DefaultManifestReads       = 2000
+	DefaultHashBytes     int64 = 1 << 30
+	DefaultConcurrency         = 8
+)
+
+// Options say what to judge and how much to spend on it. Policies and HostKeys
+// are needed.
+type Options struct {
+	// Now is the clock; time.Now if nil.
+	Now func() time.Time
+	// VaultName is how people call the vault; only for texts.
+	VaultName string
+	// Policies returns what is asked of a job; false for one that is not
+	// watched, such as that of a host that was taken out of service.
+	Policies func(host, job string) (holdfast.Policy, bool)
+	// Expected are the jobs that must exist even if nothing of them has
+	// arrived yet. Jobs that were there once and have a policy are expected
+	// without being named.
+	Expected []JobName
+	// HostKeys returns the keys that may have signed the host's manifests.
+	HostKeys func(host string) []ed25519.PublicKey
+	// Only limits the run to some jobs; nil for all.
+	Only func(host, job string) bool
+	// ManifestReads is how many manifests the checks may open; 0 for
+	// DefaultManifestReads, negative for none.
+	ManifestReads int
+	// HashBytes is how many bytes of data objects may be re-read; 0 for none.
+	HashBytes int64
+	// Concurrency is how many objects are opened at once; 0 for DefaultConcurrency.
+	Concurrency int
+	// DryRun leaves the state as it was: the next run finds the same transitions.
+	DryRun bool
+}
+
+// run is one run of the monitor.
+type run struct {
+	vault Vault
+	opts  Options
+	look  *look
+	count Checked
+}
+
+// Run judges the vault. The error is not nil only where the vault could not be
+// judged, or opts cannot be used; the Result then says so as a finding as well.
+// Whatever else is wrong is a finding alone.
+func Run(ctx context.Context, vault Vault, opts Options) (Result, error) {
+	if opts.Policies == nil || opts.HostKeys == nil {
+		return Result{}, fmt.Errorf("monitor vault %q: no policies or no host keys", opts.VaultName)
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	opts.ManifestReads = cmp.Or(opts.ManifestReads, DefaultManifestReads)
+	opts.Concurrency = cmp.Or(opts.Concurrency, DefaultConcurrency)
+	started := opts.Now()
+	r := &run{vault: vault, opts: opts}
+
+	memory, err := load(ctx, vault)
+	// The look begins after the load: a state that appears later is by a
+	// monitor that looked at about the same time, see merge.
+	now := opts.Now().UTC()
+	r.look = newLook(now)
+	if err == nil {
+		r.look.note(memory.damage(now, opts.DryRun))
+		err = r.observe(ctx, memory.state)
+	}
+	if err != nil {
+		r.look = newLook(now)
+		r.look.note(unreachable(err))
+	}
+	result := r.conclude(ctx, memory)
+	result.Took = opts.Now().Sub(started)
+	if err != nil {
+		return result, fmt.Errorf("monitor vault %q: %w", opts.VaultName, err)
+	}
+	return result, nil
+}
+
+// observe fills the look with views of all jobs and what is wrong with them.
+func (r *run) observe(ctx context.Context, st *state) error {
+	// Reports first: a good backup that arrives in between then resolves a
+	// failure instead of being missed.
+	reports, err := r.listReports(ctx)
+	if err != nil {
+		return err
+	}
+	wanted, err := r.survey(ctx, st, reports)
+	if err != nil {
+		return err
+	}
+	if err := r.readManifests(ctx, wanted); err != nil {
+		return err
+	}
+	if err := r.readReports(ctx, reports); err != nil {
+		return err
+	}
+	if err := r.reread(ctx, st.Reading); err != nil {
+		return err
+	}
+	for _, v := range r.look.views {
+		r.look.judge(v)
+	}
+	return nil
+}
+
+func unreachable(err error) holdfast.Finding {
+	return holdfast.Finding{
+		Check: CheckReachable, Severity: holdfast.Critical,
+		Summary: "the vault cannot be judged: " + oneLine(err.Error()),
+		Hint:    "holdfast check",
+	}
+}

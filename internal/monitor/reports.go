@@ -1,0 +1,174 @@
+package monitor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// Bounds against a host that sends reports without end. What they leave out is
+// at worst the early notice of a failed run; freshness does not rest on reports.
+const (
+	maxReportsListed = 200_000 // of all jobs, in one run
+	reportsPerJob    = 4       // newest ones that are opened
+	reportsPerRun    = 500     // opened, of all jobs
+	maxReportBody    = 64 << 10
+)
+
+// reportLog is what the listing of the reports shows.
+type reportLog map[JobName]*jobReports
+
+// jobReports are the newest reports of one job.
+type jobReports struct {
+	newest []storedReport // ascending, at most reportsPerJob
+	count  int
+}
+
+type storedReport struct {
+	id     holdfast.ID
+	stored time.Time // by the vault's clock
+}
+
+// listReports lists the reports of all jobs and keeps the newest of each.
+func (r *run) listReports(ctx context.Context) (reportLog, error) {
+	reports := reportLog{}
+	for object, err := range r.vault.List(ctx, holdfast.ReportsPrefix) {
+		if err != nil {
+			return nil, fmt.Errorf("list %q: %w", holdfast.ReportsPrefix, err)
+		}
+		if r.count.Reports++; r.count.Reports > maxReportsListed {
+			r.look.note(holdfast.Finding{
+				Check: CheckReports, Severity: holdfast.Warning,
+				Summary:  fmt.Sprintf("more than %d reports are stored; failed runs from %q on are not seen", maxReportsListed, oneLine(object.Key)),
+				Expected: "a few for each job", Hint: "see which hosts send them",
+			})
+			return reports, nil
+		}
+		name, id, ok := parseReportKey(object.Key)
+		if !ok || !r.included(name) || id.Time().After(r.look.at.Add(holdfast.FutureTolerance)) {
+			continue
+		}
+		log := reports[name]
+		if log == nil {
+			log = &jobReports{}
+			reports[name] = log
+		}
+		log.count++
+		if len(log.newest) == reportsPerJob {
+			log.newest = slices.Delete(log.newest, 0, 1)
+		}
+		log.newest = append(log.newest, storedReport{id, object.ModTime})
+	}
+	delete(r.look.undecided, findingKey{check: CheckReports})
+	return reports, nil
+}
+
+func parseReportKey(key string) (JobName, holdfast.ID, bool) {
+	parts := strings.Split(strings.TrimPrefix(key, holdfast.ReportsPrefix), "/")
+	if len(parts) != 3 {
+		return JobName{}, "", false
+	}
+	text, ok := strings.CutSuffix(parts[2], ".json")
+	id, err := holdfast.ParseID(text)
+	if !ok || err != nil || holdfast.CheckName("host", parts[0]) != nil || holdfast.CheckName("job", parts[1]) != nil {
+		return JobName{}, "", false
+	}
+	return JobName{parts[0], parts[1]}, id, true
+}
+
+// newerThanBackups reports whether a report came after the newest good backup.
+// Where both bear the same second, the vault's clock decides if stored is given.
+func (v *view) newerThanBackups(id holdfast.ID, stored time.Time) bool {
+	newest := v.newest()
+	if newest == nil || id.Time().After(newest.id.Time()) {
+		return true
+	}
+	return id.Time().Equal(newest.id.Time()) && (stored.IsZero() || stored.After(newest.stored))
+}
+
+// readReports opens the reports that are new and newer than the job's newest
+// good backup, newest first, until one tells of a failed run.
+func (r *run) readReports(ctx context.Context, reports reportLog) error {
+	var group errgroup.Group
+	group.SetLimit(r.opts.Concurrency)
+	budget := reportsPerRun
+	for name, v := range r.look.views {
+		log := reports[name]
+		if log == nil || v.forgotten {
+			continue
+		}
+		v.reports = log.count
+		var fresh []holdfast.ID
+		for _, s := range slices.Backward(log.newest) {
+			if s.id > v.report.Seen && v.newerThanBackups(s.id, s.stored) {
+				fresh = append(fresh, s.id)
+			}
+		}
+		if len(fresh) == 0 || len(fresh) > budget {
+			continue // what the budget leaves comes in the next run
+		}
+		budget -= len(fresh)
+		r.count.ReportsRead += len(fresh)
+		group.Go(func() error {
+			r.hear(ctx, v, fresh)
+			return nil
+		})
+	}
+	group.Wait() // never an error
+	return ctx.Err()
+}
+
+// hear reads reports of one job, newest first, and remembers the first failure.
+// One that cannot be read now is tried again in the next run.
+func (r *run) hear(ctx context.Context, v *view, ids []holdfast.ID) {
+	for _, id := range ids {
+		reason, failed, err := r.readReport(ctx, v.name, id)
+		if err != nil {
+			return
+		}
+		if failed {
+			v.report = failure{Seen: ids[0], Failed: id, Reason: reason}
+			return
+		}
+	}
+	v.report.Seen = ids[0]
+}
+
+// readReport returns the reason of a failed run; failed is false for any other
+// report. One that cannot be understood counts as a failure: it is there
+// because something went wrong.
+func (r *run) readReport(ctx context.Context, name JobName, id holdfast.ID) (reason string, failed bool, err error) {
+	body, err := r.read(ctx, holdfast.ReportKey(name.Host, name.Job, id), maxReportBody)
+	if errors.Is(err, holdfast.ErrNotExist) {
+		return "", false, nil
+	}
+	if errors.As(err, new(refused)) {
+		return "its report cannot be read: " + err.Error(), true, nil
+	}
+	if err != nil {
+		return "", false, err
+	}
+	var report holdfast.Report
+	if err := json.Unmarshal(body, &report); err != nil {
+		return "its report cannot be read: " + oneLine(err.Error()), true, nil
+	}
+	if report.Kind == holdfast.ReportDrill {
+		return "", false, nil
+	}
+	reason = oneLine(report.Error)
+	if reason == "" {
+		reason = "no reason given"
+	}
+	if report.Stage != "" {
+		reason = oneLine(report.Stage) + ": " + reason
+	}
+	return oneLine(reason), true, nil
+}
