@@ -108,6 +108,18 @@ func (s *site) writeConfig() {
 func (s *site) start() {
 	s.t.Helper()
 	s.writeConfig()
+	s.launch(func() error {
+		answer, err := http.Get(s.url + "/healthz")
+		if err != nil {
+			return err
+		}
+		return answer.Body.Close()
+	})
+}
+
+// launch starts the server with holdfast.yaml as it is and waits until it is up.
+func (s *site) launch(up func() error) {
+	s.t.Helper()
 	s.server = exec.Command(filepath.Join(bin, "holdfast"), "serve", "--config", s.config)
 	s.server.Stdout, s.server.Stderr = s.log, s.log
 	s.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -116,9 +128,8 @@ func (s *site) start() {
 	}
 	s.t.Cleanup(func() { s.kill() })
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		answer, err := http.Get(s.url + "/healthz")
+		err := up()
 		if err == nil {
-			answer.Body.Close()
 			return
 		}
 		if time.Now().After(deadline) {

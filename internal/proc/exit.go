@@ -1,0 +1,54 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/secret"
+	"github.com/holdfast-backup/holdfast/internal/watch"
+)
+
+// stderrKept is more than a report takes, because the first line of what is
+// kept is dropped if it was cut: half a password is not recognized as one.
+const stderrKept = 2 * holdfast.MaxReportTail
+
+// ExitError is a program that ended otherwise than with exit status 0.
+type ExitError struct {
+	Tool   string // the program's name, "pg_dump"
+	Status string // "exit status 1", "signal: killed"
+	Tail   string // the end of its standard error, redacted, at most holdfast.MaxReportTail bytes
+}
+
+// Error tells the status and the last line of the tail.
+func (e *ExitError) Error() string {
+	last := strings.TrimSpace(e.Tail)
+	last = last[strings.LastIndexByte(last, '\n')+1:]
+	if last == "" {
+		return e.Tool + ": " + e.Status
+	}
+	return e.Tool + ": " + e.Status + ": " + last
+}
+
+func (c Command) exitError(cmd *exec.Cmd, err error, stderr *watch.Tail) error {
+	if _, ok := errors.AsType[*exec.ExitError](err); !ok && (cmd.ProcessState == nil || cmd.ProcessState.Success()) {
+		return fmt.Errorf("wait for %s: %v", c.name(), err)
+	}
+	return &ExitError{Tool: c.name(), Status: cmd.ProcessState.String(), Tail: tailText(stderr, c.Secrets)}
+}
+
+// tailText returns the last whole lines of stderr, redacted.
+func tailText(stderr *watch.Tail, secrets []string) string {
+	text := string(stderr.Bytes())
+	if stderr.Cut() {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	text = strings.ToValidUTF8(secret.Redact(text, secrets...), "\uFFFD")
+	text = strings.TrimSpace(strings.ReplaceAll(text, "\x00", ""))
+	if over := len(text) - holdfast.MaxReportTail; over > 0 {
+		text = strings.ToValidUTF8(text[over:], "")
+	}
+	return text
+}

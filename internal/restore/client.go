@@ -1,0 +1,169 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/proc"
+	"github.com/holdfast-backup/holdfast/internal/secret"
+	"github.com/holdfast-backup/holdfast/internal/watch"
+)
+
+// client is a database client to run.
+type client struct {
+	path     string
+	args     []string
+	env      []string
+	passfile string // content of a file in memory, which the client finds as proc.FirstFile; "" for none
+	password string // not to be shown
+}
+
+func (c client) name() string { return filepath.Base(c.path) }
+
+// command returns the client ready to start, and the end of its standard error.
+// The caller calls free after it.
+func (c client) command() (cmd *exec.Cmd, stderr *watch.Tail, free func(), err error) {
+	cmd = exec.Command(c.path, c.args...)
+	cmd.Env = append([]string{}, c.env...)
+	cmd.WaitDelay = 5 * time.Second // for a grandchild that holds a pipe
+	stderr, free = watch.NewTail(2*holdfast.MaxReportTail), func() {}
+	cmd.Stderr = stderr
+	if c.passfile != "" {
+		f, err := proc.MemFile(c.passfile)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		cmd.ExtraFiles, free = []*os.File{f}, func() { f.Close() }
+	}
+	return cmd, stderr, free, nil
+}
+
+// feed gives the client what write writes, as its standard input. The client is
+// killed, and never sees the end of its input, when write fails or ctx ends: to
+// most clients the end means that all has come. It returns the end of what a
+// client that succeeded had to say.
+func (c client) feed(ctx context.Context, write func(stdin io.Writer) error) (said string, err error) {
+	cmd, stderr, free, err := c.command()
+	if err != nil {
+		return "", err
+	}
+	defer free()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return "", c.fault(err, stderr)
+	}
+	if err := cmd.Start(); err != nil {
+		return "", c.fault(err, stderr)
+	}
+	stop := context.AfterFunc(ctx, func() { cmd.Process.Kill() })
+	input := &clientInput{w: stdin}
+	writeErr := write(input)
+	if writeErr == nil {
+		writeErr = ctx.Err()
+	}
+	switch {
+	case writeErr == nil:
+		stdin.Close()
+	case input.err == nil:
+		cmd.Process.Kill()
+	default:
+		// The client has closed its input: it failed by itself, and what it
+		// says is the reason.
+	}
+	waitErr := cmd.Wait() // closes stdin, after the client's end
+	stop()
+	switch {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case writeErr != nil && input.err == nil:
+		return "", writeErr
+	case waitErr != nil:
+		return "", c.fault(waitErr, stderr)
+	case writeErr != nil:
+		return "", c.fault(errors.New("ended before it had read everything"), stderr)
+	}
+	return c.said(stderr), nil
+}
+
+// clientInput tells a client that went away from other reasons for an end.
+type clientInput struct {
+	w   io.Writer
+	err error
+}
+
+func (i *clientInput) Write(p []byte) (int, error) {
+	n, err := i.w.Write(p)
+	if err != nil {
+		i.err = err
+	}
+	return n, err
+}
+
+// output runs the client without input and returns the first 64 KiB of what it
+// prints.
+func (c client) output(ctx context.Context) (string, error) {
+	cmd, stderr, free, err := c.command()
+	if err != nil {
+		return "", err
+	}
+	defer free()
+	var out strings.Builder
+	cmd.Stdout = &firstBytes{&out, 64 << 10}
+	if err := cmd.Start(); err != nil {
+		return "", c.fault(err, stderr)
+	}
+	stop := context.AfterFunc(ctx, func() { cmd.Process.Kill() })
+	defer stop()
+	err = cmd.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case err != nil:
+		return "", c.fault(err, stderr)
+	}
+	return out.String(), nil
+}
+
+func (c client) fault(err error, stderr *watch.Tail) error {
+	return &ClientError{Client: c.name(), Err: err, Stderr: c.said(stderr)}
+}
+
+// said returns the end of the client's standard error, fit to be shown.
+func (c client) said(stderr *watch.Tail) string {
+	text := string(stderr.Bytes())
+	if stderr.Cut() {
+		_, text, _ = strings.Cut(text, "\n") // half a password is not recognized as one
+	}
+	return strings.TrimSpace(strings.ToValidUTF8(secret.Redact(text, c.password), "\uFFFD"))
+}
+
+type firstBytes struct {
+	w    io.Writer
+	left int
+}
+
+func (l *firstBytes) Write(p []byte) (int, error) {
+	n := min(len(p), l.left)
+	l.left -= n
+	if _, err := l.w.Write(p[:n]); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// findClient returns the path of the first of names that is installed.
+func findClient(binDir string, names ...string) (string, error) {
+	path, err := proc.Find(binDir, "the database's client programs", names...)
+	if err != nil {
+		return "", &ClientError{Client: strings.Join(names, " or "), Err: fmt.Errorf("%w: %v", errNoClient, err)}
+	}
+	return path, nil
+}
