@@ -1,0 +1,132 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// CompleteUpload implements holdfast.Uploader. Nothing is copied.
+func (v *Vault) CompleteUpload(ctx context.Context, u holdfast.Upload, parts []holdfast.Part, size int64) error {
+	err := v.complete(ctx, u, parts, size)
+	if errors.Is(err, holdfast.ErrNotExist) && checkKey(u.Key) == nil {
+		// Completed before, perhaps a moment ago by someone else.
+		if _, taken := v.stat(u.Key); taken == nil {
+			err = holdfast.ErrExist
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("complete upload of %q: %w", u.Key, cause(err))
+	}
+	return nil
+}
+
+func (v *Vault) complete(ctx context.Context, u holdfast.Upload, parts []holdfast.Part, size int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if _, err := v.readUpload(u.ID, u.Key); err != nil {
+		return err
+	}
+	// Who still sends a part now is a sender that was given up long ago.
+	v.sending.cut(u.ID)
+	unlock, err := v.lockUpload(ctx, u.ID, alone)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := v.readUpload(u.ID, u.Key); err != nil {
+		return err
+	}
+	if _, err := v.root.Lstat(u.Key); err == nil {
+		return holdfast.ErrExist
+	}
+	if err := v.checkParts(u.ID, parts, size); err != nil {
+		return err
+	}
+	if err := v.seal(u.ID, size); err != nil {
+		return err
+	}
+	if err := v.publish(ctx, uploadPath(u.ID, sealedFile), u.Key); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return holdfast.ErrExist
+		}
+		return err
+	}
+	if err := v.discard(u.ID); err != nil {
+		// The object is there, which is what was asked for; New removes the rest.
+		v.log.Warn("remove completed upload", "key", u.Key, "err", cause(err))
+	}
+	return nil
+}
+
+// checkParts returns holdfast.ErrCorrupt unless the parts are those that are
+// stored, follow the schedule and make size bytes.
+func (v *Vault) checkParts(id string, parts []holdfast.Part, size int64) error {
+	var total int64
+	for i, p := range parts {
+		have, ok := v.readReceipt(id, i+1)
+		switch {
+		case p.Number != i+1 || !ok:
+			return fmt.Errorf("part %d is missing: %w", i+1, holdfast.ErrCorrupt)
+		case have != receipt{p.Size, p.Sum}:
+			return fmt.Errorf("part %d differs from what is stored: %w", i+1, holdfast.ErrCorrupt)
+		case i+1 < len(parts) && p.Size != holdfast.PartSize(i+1, holdfast.MaxParts):
+			return fmt.Errorf("part %d has %d bytes and is not the last: %w", i+1, p.Size, holdfast.ErrCorrupt)
+		}
+		total += p.Size
+	}
+	if total != size || size == 0 {
+		return fmt.Errorf("parts make %d bytes, not %d: %w", total, size, holdfast.ErrCorrupt)
+	}
+	return nil
+}
+
+// seal puts the bytes of the upload out of reach of signed requests, cuts off
+// what parts beyond the last one have written, and flushes. It may be repeated
+// after a crash: a sealed file is only ever cut, so if it is long enough, all of
+// it is as the receipts say.
+func (v *Vault) seal(id string, size int64) error {
+	sealed := uploadPath(id, sealedFile)
+	err := v.root.Rename(uploadPath(id, dataFile), sealed)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := v.root.OpenFile(sealed, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() < size {
+		return fmt.Errorf("%d bytes are stored, not %d: %w", info.Size(), size, holdfast.ErrCorrupt)
+	}
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	// On disk before the object is: a power failure must not leave an object
+	// whose bytes are also reachable as data.
+	return v.syncDir(path.Join(uploadsDir, id))
+}
+
+// completed reports whether the upload has become the object, so that only its
+// directory is left, from a crash.
+func (v *Vault) completed(id, key string) bool {
+	sealed, err := v.root.Lstat(uploadPath(id, sealedFile))
+	if err != nil {
+		return false
+	}
+	object, err := v.stat(key)
+	return err == nil && os.SameFile(sealed, object)
+}

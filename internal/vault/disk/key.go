@@ -1,0 +1,77 @@
+package disk
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"unicode/utf8"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// checkKey returns an error unless the key names a file below the root that is
+// none of the vault's own: no empty segment, none that begins with a dot, and
+// nothing that some system takes for a separator or an end.
+func checkKey(key string) error {
+	if key == "" || !utf8.ValidString(key) || strings.ContainsAny(key, "\\\x00") {
+		return fmt.Errorf("key %q: not usable in a vault", key)
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment == "" || segment[0] == '.' || len(segment) > 255 {
+			return fmt.Errorf("key %q: not usable in a vault", key)
+		}
+	}
+	return nil
+}
+
+// stat returns what is known of the object. holdfast.ErrNotExist for whatever is
+// not a plain file in plain directories: symbolic links are not followed, even
+// where they stay inside the root.
+func (v *Vault) stat(key string) (fs.FileInfo, error) {
+	if ok, err := v.isDir(path.Dir(key)); err != nil || !ok {
+		return nil, cmp.Or(err, holdfast.ErrNotExist)
+	}
+	info, err := v.root.Lstat(key)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		return nil, holdfast.ErrNotExist
+	}
+	return info, err
+}
+
+// isDir reports whether dir and every directory above it is one, and no link. A
+// root that has vanished is an error: an empty vault is another thing.
+func (v *Vault) isDir(dir string) (bool, error) {
+	for ; dir != "."; dir = path.Dir(dir) {
+		info, err := v.root.Lstat(dir)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			_, err := v.root.Lstat(tempDir)
+			return false, err
+		}
+		if err != nil || !info.IsDir() {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// cause returns what is wrong without the path, which the caller's error names
+// as the key.
+func cause(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return holdfast.ErrFull
+	}
+	var onPath *fs.PathError
+	if errors.As(err, &onPath) {
+		return onPath.Err
+	}
+	var onLink *os.LinkError
+	if errors.As(err, &onLink) {
+		return onLink.Err
+	}
+	return err
+}

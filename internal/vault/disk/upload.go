@@ -1,0 +1,226 @@
+package disk
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// Files of an upload.
+const (
+	uploadFile = "upload.json"
+	lockFile   = "lock"
+	dataFile   = "data"
+	sealedFile = "sealed"
+)
+
+// uploadID is what rand.Text makes; nothing else becomes part of a path.
+var uploadID = regexp.MustCompile(`^[A-Z2-7]{26}$`)
+
+// uploadRecord is upload.json.
+type uploadRecord struct {
+	Key     string    `json:"key"`
+	Started time.Time `json:"started"`
+}
+
+func uploadPath(id, file string) string { return path.Join(uploadsDir, id, file) }
+
+// UploadLimits implements holdfast.Uploader.
+func (v *Vault) UploadLimits() holdfast.UploadLimits {
+	return holdfast.UploadLimits{MaxParts: holdfast.MaxParts, Checksum: holdfast.ChecksumSHA256}
+}
+
+// StartUpload implements holdfast.Uploader.
+func (v *Vault) StartUpload(ctx context.Context, key string) (holdfast.Upload, error) {
+	if err := checkKey(key); err != nil {
+		return holdfast.Upload{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return holdfast.Upload{}, fmt.Errorf("start upload of %q: %w", key, err)
+	}
+	id := rand.Text()
+	if err := v.makeUpload(id, uploadRecord{key, v.now().UTC()}); err != nil {
+		return holdfast.Upload{}, fmt.Errorf("start upload of %q: %w", key, cause(err))
+	}
+	return holdfast.Upload{Key: key, ID: id}, nil
+}
+
+// makeUpload makes the directory under a temporary name first, so that nobody
+// ever sees half of it.
+func (v *Vault) makeUpload(id string, rec uploadRecord) (err error) {
+	text, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	temp := path.Join(tempDir, id)
+	if err := v.root.Mkdir(temp, dirMode); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			v.root.RemoveAll(temp)
+		}
+	}()
+	for name, body := range map[string][]byte{uploadFile: text, lockFile: nil, dataFile: nil} {
+		if err := v.writeFile(path.Join(temp, name), body); err != nil {
+			return err
+		}
+	}
+	if err := v.syncDir(temp); err != nil {
+		return err
+	}
+	if err := v.root.Rename(temp, path.Join(uploadsDir, id)); err != nil {
+		return err
+	}
+	return v.syncDir(uploadsDir)
+}
+
+// readUpload returns the record of an upload; holdfast.ErrNotExist if there is
+// none of that id and, where key is not empty, of that key.
+func (v *Vault) readUpload(id, key string) (uploadRecord, error) {
+	var rec uploadRecord
+	if !uploadID.MatchString(id) {
+		return rec, holdfast.ErrNotExist
+	}
+	text, err := v.root.ReadFile(uploadPath(id, uploadFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return rec, holdfast.ErrNotExist
+	}
+	if err != nil {
+		return rec, err
+	}
+	if err := json.Unmarshal(text, &rec); err != nil || checkKey(rec.Key) != nil {
+		return rec, fmt.Errorf("record of upload %s: %w", id, holdfast.ErrCorrupt)
+	}
+	if key != "" && rec.Key != key {
+		return rec, holdfast.ErrNotExist
+	}
+	return rec, nil
+}
+
+// lockUpload takes the upload's lock; holdfast.ErrNotExist if there is no such
+// upload. What the upload holds must be looked at again under the lock: whoever
+// had it before may have removed the upload.
+func (v *Vault) lockUpload(ctx context.Context, id string, with sharing) (unlock func(), err error) {
+	if !uploadID.MatchString(id) {
+		return nil, holdfast.ErrNotExist
+	}
+	unlock, err = v.lock(ctx, uploadPath(id, lockFile), with, os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, holdfast.ErrNotExist
+	}
+	return unlock, err
+}
+
+// AbortUpload implements holdfast.Uploader. Parts on their way are cut off.
+func (v *Vault) AbortUpload(ctx context.Context, u holdfast.Upload) error {
+	err := v.abort(ctx, u)
+	if err != nil && !errors.Is(err, holdfast.ErrNotExist) {
+		return fmt.Errorf("abort upload of %q: %w", u.Key, cause(err))
+	}
+	return nil
+}
+
+func (v *Vault) abort(ctx context.Context, u holdfast.Upload) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if _, err := v.readUpload(u.ID, u.Key); err != nil {
+		return err
+	}
+	v.sending.cut(u.ID)
+	unlock, err := v.lockUpload(ctx, u.ID, alone)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return v.discard(u.ID)
+}
+
+// discard removes the upload, at once as far as others can see. The caller holds
+// its lock alone.
+func (v *Vault) discard(id string) error {
+	temp := path.Join(tempDir, id)
+	err := v.root.Rename(path.Join(uploadsDir, id), temp)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return v.root.RemoveAll(temp)
+}
+
+// ListUploads implements holdfast.UploadLister.
+func (v *Vault) ListUploads(ctx context.Context, prefix string) iter.Seq2[holdfast.Upload, error] {
+	return func(yield func(holdfast.Upload, error) bool) {
+		ids, err := v.uploadIDs()
+		if err != nil {
+			yield(holdfast.Upload{}, fmt.Errorf("list uploads of %q: %w", prefix, cause(err)))
+			return
+		}
+		for _, id := range ids {
+			u, err := v.unfinished(ctx, id, prefix)
+			if errors.Is(err, holdfast.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				yield(holdfast.Upload{}, fmt.Errorf("list uploads of %q: %w", prefix, cause(err)))
+				return
+			}
+			if !yield(u, nil) {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			yield(holdfast.Upload{}, fmt.Errorf("list uploads of %q: %w", prefix, err))
+		}
+	}
+}
+
+func (v *Vault) uploadIDs() ([]string, error) {
+	f, err := v.root.Open(uploadsDir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	ids := names[:0]
+	for _, name := range names {
+		if uploadID.MatchString(name) {
+			ids = append(ids, name)
+		}
+	}
+	return ids, err
+}
+
+// unfinished returns the upload as a listing shows it; holdfast.ErrNotExist if
+// it is gone, completed, or of a key that does not begin with prefix.
+func (v *Vault) unfinished(ctx context.Context, id, prefix string) (holdfast.Upload, error) {
+	if err := ctx.Err(); err != nil {
+		return holdfast.Upload{}, err
+	}
+	rec, err := v.readUpload(id, "")
+	if err != nil {
+		return holdfast.Upload{}, err
+	}
+	if !strings.HasPrefix(rec.Key, prefix) || v.completed(id, rec.Key) {
+		return holdfast.Upload{}, holdfast.ErrNotExist
+	}
+	size, err := v.received(id)
+	if err != nil {
+		return holdfast.Upload{}, err
+	}
+	return holdfast.Upload{Key: rec.Key, ID: id, Started: rec.Started, Size: size}, nil
+}

@@ -1,0 +1,47 @@
+// Package open makes vaults of their configuration. It is the one place that
+// imports every backend; a binary that must not link one does not import this.
+package open
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/vault/disk"
+)
+
+// sealer is what token.Sealer does: it signs what a vault's own URLs carry.
+type sealer interface {
+	Seal(kind string, claims any, expires time.Time) (string, error)
+	Open(kind, sealed string, claims any, now time.Time) error
+}
+
+// Options are what the vaults need that signs no requests by itself. Without
+// them everything but signing works.
+type Options struct {
+	// BaseURL is where the vault's handler is reached from outside.
+	BaseURL string
+	// Sealer signs the vault's URLs; nil for a vault that needs to sign none.
+	Sealer sealer
+	// Now is the clock that signatures expire by. Default time.Now.
+	Now func() time.Time
+	// Log takes what goes wrong in a handler through no fault of the client's.
+	// Default: nowhere.
+	Log *slog.Logger
+}
+
+// Open returns the vault of the configuration. It may be an io.Closer, and one
+// that serves its own URLs has a method Handler() http.Handler.
+func Open(c config.Vault, o Options) (holdfast.Vault, error) {
+	switch {
+	case c.Disk != nil:
+		v, err := disk.New(c.Disk.Path, disk.Options{BaseURL: o.BaseURL, Sealer: o.Sealer, Now: o.Now, Log: o.Log})
+		if err != nil {
+			return nil, err // a typed nil must not become a vault
+		}
+		return v, nil
+	}
+	return nil, fmt.Errorf("open vault: no kind given, want disk")
+}
