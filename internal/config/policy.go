@@ -9,10 +9,10 @@ import (
 
 // What a job is asked where the configuration says nothing.
 const (
-	defaultMaxSize   holdfast.Size = 1e12 // bytes
-	defaultMaxPerDay               = 48
-	defaultShrink                  = 0.5
-	defaultGrow                    = 3.0
+	defaultMaxSize   = holdfast.Size(1e12) // bytes
+	defaultMaxPerDay = 48
+	defaultShrink    = 0.5
+	defaultGrow      = 3.0
 )
 
 // Policy returns what is asked of the job, with the defaults filled in. The

@@ -3,7 +3,6 @@ package monitor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -254,7 +253,7 @@ func TestOptionsWithoutPoliciesOrKeysAreRefused(t *testing.T) {
 	h := newHouse(t)
 	for _, opts := range []Options{{Policies: h.opts.Policies}, {HostKeys: h.opts.HostKeys}} {
 		if _, err := Run(t.Context(), h.vault, opts); err == nil {
-			t.Error(fmt.Sprintf("%+v: no error", opts))
+			t.Errorf("%+v: no error", opts)
 		}
 	}
 }
