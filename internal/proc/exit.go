@@ -36,11 +36,13 @@ func (c Command) exitError(cmd *exec.Cmd, err error, stderr *watch.Tail) error {
 	if _, ok := errors.AsType[*exec.ExitError](err); !ok && (cmd.ProcessState == nil || cmd.ProcessState.Success()) {
 		return fmt.Errorf("wait for %s: %v", c.name(), err)
 	}
-	return &ExitError{Tool: c.name(), Status: cmd.ProcessState.String(), Tail: tailText(stderr, c.Secrets)}
+	return &ExitError{Tool: c.name(), Status: cmd.ProcessState.String(), Tail: StderrText(stderr, c.Secrets...)}
 }
 
-// tailText returns the last whole lines of stderr, redacted.
-func tailText(stderr *watch.Tail, secrets []string) string {
+// StderrText returns the last whole lines that a program wrote to its standard
+// error, without the secrets and what looks like one, fit to be shown: at most
+// holdfast.MaxReportTail bytes.
+func StderrText(stderr *watch.Tail, secrets ...string) string {
 	text := string(stderr.Bytes())
 	if stderr.Cut() {
 		_, text, _ = strings.Cut(text, "\n")

@@ -13,7 +13,6 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/proc"
-	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/watch"
 )
 
@@ -34,16 +33,23 @@ func (c client) command() (cmd *exec.Cmd, stderr *watch.Tail, free func(), err e
 	cmd = exec.Command(c.path, c.args...)
 	cmd.Env = append([]string{}, c.env...)
 	cmd.WaitDelay = 5 * time.Second // for a grandchild that holds a pipe
-	stderr, free = watch.NewTail(2*holdfast.MaxReportTail), func() {}
+	stderr = watch.NewTail(2 * holdfast.MaxReportTail)
 	cmd.Stderr = stderr
-	if c.passfile != "" {
-		f, err := proc.MemFile(c.passfile)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		cmd.ExtraFiles, free = []*os.File{f}, func() { f.Close() }
+	cmd.ExtraFiles, free, err = c.files()
+	return cmd, stderr, free, err
+}
+
+// files returns what the client finds from proc.FirstFile on. The caller calls
+// free once the client has ended.
+func (c client) files() (files []*os.File, free func(), err error) {
+	if c.passfile == "" {
+		return nil, func() {}, nil
 	}
-	return cmd, stderr, free, nil
+	f, err := proc.MemFile(c.passfile)
+	if err != nil {
+		return nil, nil, err
+	}
+	return []*os.File{f}, func() { f.Close() }, nil
 }
 
 // feed gives the client what write writes, as its standard input. The client is
@@ -110,26 +116,16 @@ func (i *clientInput) Write(p []byte) (int, error) {
 // output runs the client without input and returns the first 64 KiB of what it
 // prints.
 func (c client) output(ctx context.Context) (string, error) {
-	cmd, stderr, free, err := c.command()
+	files, free, err := c.files()
 	if err != nil {
 		return "", err
 	}
 	defer free()
-	var out strings.Builder
-	cmd.Stdout = &firstBytes{&out, 64 << 10}
-	if err := cmd.Start(); err != nil {
-		return "", c.fault(err, stderr)
+	out, err := proc.Output(ctx, proc.Command{Path: c.path, Args: c.args, Env: c.env, Files: files, Secrets: []string{c.password}})
+	if exit, ok := errors.AsType[*proc.ExitError](err); ok {
+		return "", &ClientError{Client: c.name(), Err: errors.New(exit.Status), Stderr: exit.Tail}
 	}
-	stop := context.AfterFunc(ctx, func() { cmd.Process.Kill() })
-	defer stop()
-	err = cmd.Wait()
-	switch {
-	case ctx.Err() != nil:
-		return "", context.Cause(ctx)
-	case err != nil:
-		return "", c.fault(err, stderr)
-	}
-	return out.String(), nil
+	return out, err
 }
 
 func (c client) fault(err error, stderr *watch.Tail) error {
@@ -137,27 +133,7 @@ func (c client) fault(err error, stderr *watch.Tail) error {
 }
 
 // said returns the end of the client's standard error, fit to be shown.
-func (c client) said(stderr *watch.Tail) string {
-	text := string(stderr.Bytes())
-	if stderr.Cut() {
-		_, text, _ = strings.Cut(text, "\n") // half a password is not recognized as one
-	}
-	return strings.TrimSpace(strings.ToValidUTF8(secret.Redact(text, c.password), "\uFFFD"))
-}
-
-type firstBytes struct {
-	w    io.Writer
-	left int
-}
-
-func (l *firstBytes) Write(p []byte) (int, error) {
-	n := min(len(p), l.left)
-	l.left -= n
-	if _, err := l.w.Write(p[:n]); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
+func (c client) said(stderr *watch.Tail) string { return proc.StderrText(stderr, c.password) }
 
 // findClient returns the path of the first of names that is installed.
 func findClient(binDir string, names ...string) (string, error) {
