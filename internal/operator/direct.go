@@ -17,6 +17,7 @@ import (
 // Vault is what Direct may do with a vault.
 type Vault interface {
 	holdfast.Lister
+	holdfast.UploadLister
 	holdfast.Reader
 }
 
@@ -32,13 +33,7 @@ type Direct struct {
 // List implements Backups.
 func (d *Direct) List(ctx context.Context, host, job string) ([]Entry, error) {
 	var entries []Entry
-	prefix := holdfast.BackupsPrefix
-	switch {
-	case host != "" && job != "":
-		prefix = holdfast.JobPrefix(host, job)
-	case host != "":
-		prefix += host + "/"
-	}
+	prefix := listPrefix(host, job)
 	for _, name := range slices.Sorted(maps.Keys(d.Vaults)) {
 		for j, err := range catalog.Jobs(ctx, d.Vaults[name], prefix) {
 			if err != nil {
@@ -49,6 +44,52 @@ func (d *Direct) List(ctx context.Context, host, job string) ([]Entry, error) {
 			}
 			for _, b := range j.Backups {
 				entries = append(entries, Entry{b, name})
+			}
+		}
+	}
+	slices.SortStableFunc(entries, newestFirst)
+	return entries, nil
+}
+
+// listPrefix returns the prefix of what a listing of a job of a host has to see.
+func listPrefix(host, job string) string {
+	switch {
+	case host != "" && job != "":
+		return holdfast.JobPrefix(host, job)
+	case host != "":
+		return holdfast.BackupsPrefix + host + "/"
+	}
+	return holdfast.BackupsPrefix
+}
+
+// ListAll is List with the uploads that are under way or were broken off, as
+// data of backups that are not committed.
+func (d *Direct) ListAll(ctx context.Context, host, job string) ([]Entry, error) {
+	entries, err := d.List(ctx, host, job)
+	if err != nil {
+		return nil, err
+	}
+	at := map[holdfast.Ref]int{}
+	for i, e := range entries {
+		at[e.Ref] = i
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.Vaults)) {
+		for u, err := range d.Vaults[name].ListUploads(ctx, listPrefix(host, job)) {
+			if err != nil {
+				return nil, fmt.Errorf("vault %q: %w", name, err)
+			}
+			ref, _, ok := holdfast.ParseKey(u.Key)
+			if !ok || job != "" && ref.Job != job {
+				continue
+			}
+			i, known := at[ref]
+			if !known {
+				i = len(entries)
+				at[ref] = i
+				entries = append(entries, Entry{holdfast.Backup{Ref: ref}, name})
+			}
+			if !entries[i].Committed {
+				entries[i].Data = append(entries[i].Data, holdfast.Object{Key: u.Key, Size: u.Size, ModTime: u.Started})
 			}
 		}
 	}

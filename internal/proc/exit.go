@@ -19,12 +19,12 @@ const stderrKept = 2 * holdfast.MaxReportTail
 type ExitError struct {
 	Tool   string // the program's name, "pg_dump"
 	Status string // "exit status 1", "signal: killed"
-	Tail   string // the end of its standard error, redacted, at most holdfast.MaxReportTail bytes
+	Stderr string // the end of its standard error, redacted, at most holdfast.MaxReportTail bytes
 }
 
 // Error tells the status and the last line of the tail.
 func (e *ExitError) Error() string {
-	last := strings.TrimSpace(e.Tail)
+	last := strings.TrimSpace(e.Stderr)
 	last = last[strings.LastIndexByte(last, '\n')+1:]
 	if last == "" {
 		return e.Tool + ": " + e.Status
@@ -32,11 +32,14 @@ func (e *ExitError) Error() string {
 	return e.Tool + ": " + e.Status + ": " + last
 }
 
+// Tail returns Stderr; failure reports ask for it by this name.
+func (e *ExitError) Tail() string { return e.Stderr }
+
 func (c Command) exitError(cmd *exec.Cmd, err error, stderr *watch.Tail) error {
 	if _, ok := errors.AsType[*exec.ExitError](err); !ok && (cmd.ProcessState == nil || cmd.ProcessState.Success()) {
 		return fmt.Errorf("wait for %s: %v", c.name(), err)
 	}
-	return &ExitError{Tool: c.name(), Status: cmd.ProcessState.String(), Tail: StderrText(stderr, c.Secrets...)}
+	return &ExitError{Tool: c.name(), Status: cmd.ProcessState.String(), Stderr: StderrText(stderr, c.Secrets...)}
 }
 
 // StderrText returns the last whole lines that a program wrote to its standard

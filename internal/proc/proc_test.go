@@ -46,8 +46,8 @@ func TestAnEndOtherThanZeroIsAnExitError(t *testing.T) {
 			if !errors.As(err, &exit) {
 				t.Fatalf("got %v, want an ExitError", err)
 			}
-			if exit.Status != c.status || exit.Tail != c.tail || exit.Error() != c.message {
-				t.Errorf("got %q, %q, %q", exit.Status, exit.Tail, exit)
+			if exit.Status != c.status || exit.Stderr != c.tail || exit.Error() != c.message {
+				t.Errorf("got %q, %q, %q", exit.Status, exit.Stderr, exit)
 			}
 		})
 	}
@@ -62,11 +62,11 @@ func TestTheTailIsBoundedAndBeginsWithAWholeLine(t *testing.T) {
 	if !errors.As(err, &exit) {
 		t.Fatalf("got %v, want an ExitError", err)
 	}
-	if strings.Contains(exit.Tail, "000") {
-		t.Errorf("half a secret shows: %q", exit.Tail)
+	if strings.Contains(exit.Stderr, "000") {
+		t.Errorf("half a secret shows: %q", exit.Stderr)
 	}
-	if len(exit.Tail) > holdfast.MaxReportTail || !strings.HasSuffix(exit.Tail, "\nlast") {
-		t.Errorf("tail of %d bytes ends with %q", len(exit.Tail), exit.Tail[max(0, len(exit.Tail)-20):])
+	if len(exit.Stderr) > holdfast.MaxReportTail || !strings.HasSuffix(exit.Stderr, "\nlast") {
+		t.Errorf("tail of %d bytes ends with %q", len(exit.Stderr), exit.Stderr[max(0, len(exit.Stderr)-20):])
 	}
 }
 

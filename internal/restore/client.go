@@ -123,7 +123,7 @@ func (c client) output(ctx context.Context) (string, error) {
 	defer free()
 	out, err := proc.Output(ctx, proc.Command{Path: c.path, Args: c.args, Env: c.env, Files: files, Secrets: []string{c.password}})
 	if exit, ok := errors.AsType[*proc.ExitError](err); ok {
-		return "", &ClientError{Client: c.name(), Err: errors.New(exit.Status), Stderr: exit.Tail}
+		return "", &ClientError{Client: c.name(), Err: errors.New(exit.Status), Stderr: exit.Stderr}
 	}
 	return out, err
 }

@@ -54,8 +54,8 @@ func TestAnOutputThatIsNotWholeIsAnError(t *testing.T) {
 				t.Errorf("got %v, want %q in it", err, c.want)
 			}
 			var exit *proc.ExitError
-			if errors.As(err, &exit) && strings.Contains(exit.Tail, "s3cret") {
-				t.Errorf("the secret shows: %q", exit.Tail)
+			if errors.As(err, &exit) && strings.Contains(exit.Stderr, "s3cret") {
+				t.Errorf("the secret shows: %q", exit.Stderr)
 			}
 		})
 	}

@@ -46,7 +46,7 @@ func hint(err error) string {
 		{"unknown variable", "an option in args or in an option file is not known to this tool"},
 		{"unknown option", "an option in args or in an option file is not known to this tool"},
 	} {
-		if strings.Contains(exit.Tail, known.text) {
+		if strings.Contains(exit.Stderr, known.text) {
 			return known.hint
 		}
 	}

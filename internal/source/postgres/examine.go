@@ -68,7 +68,7 @@ func examineLogin(name string, t target, err error) holdfast.Examination {
 		{"could not connect", "check host and port of the url, and that the server runs"},
 		{"connection to server", "check host, port and sslmode of the url, and that the server runs"},
 	} {
-		if strings.Contains(exit.Tail, known.text) {
+		if strings.Contains(exit.Stderr, known.text) {
 			e.Hint = known.hint
 			break
 		}

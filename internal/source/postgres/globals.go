@@ -78,7 +78,7 @@ func (s *GlobalsSource) probe(ctx context.Context, tool string) ([]string, error
 	args := s.args()
 	err := s.target.run(ctx, tool, args, io.Discard)
 	var exit *proc.ExitError
-	if errors.As(err, &exit) && strings.Contains(exit.Tail, "pg_authid") {
+	if errors.As(err, &exit) && strings.Contains(exit.Stderr, "pg_authid") {
 		return append(args, "--no-role-passwords"), nil
 	}
 	return args, err

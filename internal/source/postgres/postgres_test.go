@@ -112,7 +112,7 @@ func TestThePasswordMayComeApartFromTheURL(t *testing.T) {
 	must(t, err)
 	_, _, err = dump(t, postgres.Options{URL: secret.New(u.String()), Password: secret.New("wrong")})
 	var exit *proc.ExitError
-	if !errors.As(err, &exit) || !strings.Contains(exit.Tail, "password authentication failed") {
+	if !errors.As(err, &exit) || !strings.Contains(exit.Stderr, "password authentication failed") {
 		t.Errorf("got %v", err)
 	}
 }

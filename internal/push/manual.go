@@ -1,0 +1,77 @@
+package push
+
+import (
+	"fmt"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/stream"
+)
+
+// manual returns how to restore the backup without Holdfast: curl, age, the
+// decompressor and the database's own client. The lines that begin with $ are to
+// be pasted; what is in capitals is to be filled in. File names need no quotes,
+// holdfast.CheckFile sees to that.
+func manual(m holdfast.Manifest) []string {
+	lines := []string{
+		"Backup " + m.Ref.String() + ", without Holdfast. Lines with $ are commands, words in CAPITALS are yours to fill in.",
+		"URL is a download link (holdfast url " + m.Ref.String() + ") of the object named, or fetch it with the store's own tools.",
+	}
+	for _, s := range m.Streams {
+		lines = append(lines, fmt.Sprintf("Stream %s, object %s:", s.Name, m.Ref.Key(s.File)))
+		lines = append(lines, fetch(s)...)
+		lines = append(lines, open(s)...)
+		lines = append(lines, fmt.Sprintf("$ echo '%s  %s' | sha256sum -c", s.PlainSHA256, s.PlainFile))
+		lines = append(lines, load(s)...)
+	}
+	return lines
+}
+
+func fetch(s holdfast.Stream) []string {
+	return []string{
+		fmt.Sprintf("$ curl -fSo %s 'URL'", s.File),
+		fmt.Sprintf("$ echo '%s  %s' | sha256sum -c", s.StoredSHA256, s.File),
+	}
+}
+
+// open returns the line that makes the plain file of the stored one.
+func open(s holdfast.Stream) []string {
+	decompress := map[string]string{stream.Zstd: "zstd -d", stream.Gzip: "gzip -d"}[s.Compression]
+	switch {
+	case s.Encryption.Format == "age" && decompress != "":
+		return []string{fmt.Sprintf("$ age -d -i KEYFILE %s | %s > %s", s.File, decompress, s.PlainFile)}
+	case s.Encryption.Format == "age":
+		return []string{fmt.Sprintf("$ age -d -i KEYFILE %s > %s", s.File, s.PlainFile)}
+	case decompress != "":
+		return []string{fmt.Sprintf("$ %s < %s > %s", decompress, s.File, s.PlainFile)}
+	}
+	return nil // the stored file is the plain file
+}
+
+// load returns the lines that put the plain file to use.
+func load(s holdfast.Stream) []string {
+	switch s.Source.Kind + " " + s.Source.Format {
+	case "postgres custom":
+		return []string{
+			"$ createdb DATABASE",
+			fmt.Sprintf("$ pg_restore --exit-on-error -d DATABASE %s", s.PlainFile),
+		}
+	case "postgres globals":
+		return []string{fmt.Sprintf("$ psql -X -d postgres -f %s   # roles and tablespaces, before the databases; those that exist are errors to ignore", s.PlainFile)}
+	}
+	switch s.Source.Kind {
+	case "postgres":
+		return []string{
+			"$ createdb DATABASE",
+			fmt.Sprintf("$ psql -X -v ON_ERROR_STOP=1 -1 -d DATABASE -f %s", s.PlainFile),
+		}
+	case "mysql":
+		return []string{fmt.Sprintf("$ mysql DATABASE < %s", s.PlainFile)}
+	case "mariadb":
+		return []string{fmt.Sprintf("$ mariadb DATABASE < %s", s.PlainFile)}
+	case "sqlite":
+		return []string{fmt.Sprintf("$ sqlite3 %s 'PRAGMA integrity_check'   # says ok; then it takes the database's place", s.PlainFile)}
+	case "files":
+		return []string{fmt.Sprintf("$ tar -xpf %s -C DIRECTORY", s.PlainFile)}
+	}
+	return []string{fmt.Sprintf("%s is what the program wrote; feed it to its counterpart.", s.PlainFile)}
+}

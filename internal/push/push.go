@@ -1,0 +1,144 @@
+// Package push is the run of a job: hooks, sources, the stored stream, parts
+// sent to the store, the commit. It knows the broker only as an interface, and
+// sources only as holdfast.Source; it reads no configuration, prints nothing and
+// never exits.
+//
+// A run is a success only if every source returned nil, yielded something, was
+// sent whole, and the broker said that the backup exists.
+package push
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/api"
+	"github.com/holdfast-backup/holdfast/internal/secret"
+	"github.com/holdfast-backup/holdfast/internal/stream"
+)
+
+// Job is what a run backs up and how.
+type Job struct {
+	Host, Name string
+	Pusher     string // the program's version, for manifest and reports
+	Sources    []Source
+	Options    stream.Options
+	Recipients []string // the texts of Options.Recipients, for the manifest
+	Hooks      Hooks
+	Heartbeat  Heartbeat
+	StateDir   string          // where the lock lies; made if it is not there
+	Spool      string          // directory to dump into before sending; "" streams
+	KeepLocal  int             // how many backups stay in Spool
+	Timeout    time.Duration   // of the whole run; 0 is none
+	Secrets    []secret.Secret // taken out of every text that leaves the run
+}
+
+// Source is a source and the name of the stream that it becomes.
+type Source struct {
+	Stream string
+	holdfast.Source
+}
+
+// Hooks are commands around a run, each a program and its arguments.
+type Hooks struct {
+	Pre, Post [][]string
+	Timeout   time.Duration // of each; 0 is DefaultHookTimeout
+}
+
+// DefaultHookTimeout is how long a hook may take where nothing is said.
+const DefaultHookTimeout = 10 * time.Minute
+
+// Heartbeat has the URLs to ping; an empty one is not pinged.
+type Heartbeat struct{ Start, Success, Failure string }
+
+// Deps is what a run needs from outside. Broker and SignManifest must be set.
+type Deps struct {
+	Broker       broker
+	SignManifest func(holdfast.Manifest) ([]byte, error)
+	HTTP         *http.Client   // for the store and heartbeats; default NewHTTPClient()
+	Retry        Retry          // how outages are waited out
+	Log          *slog.Logger   // told of retries; default none
+	Progress     func(Progress) // called now and then from one goroutine at a time; may be nil
+	Now          func() time.Time
+	Sleep        func(context.Context, time.Duration) error // ends early with ctx's error
+}
+
+// broker is the part of the broker's client that a run needs. Every call may be
+// repeated. A refusal has an *api.Problem in its chain; any other error is taken
+// for an outage.
+type broker interface {
+	Start(context.Context, api.StartRequest) (api.StartResponse, error)
+	SignParts(context.Context, holdfast.ID, api.PartsRequest) (api.PartsResponse, error)
+	Commit(context.Context, holdfast.ID, api.CommitRequest) (api.CommitResponse, error)
+	Abort(context.Context, holdfast.ID, api.AbortRequest) error
+	Report(context.Context, holdfast.Report) (api.ReportResponse, error)
+}
+
+// Progress is how far a run has come.
+type Progress struct {
+	Stage   string        // StageDump or StageUpload
+	Stream  string        // its name
+	Plain   int64         // bytes the source has yielded, 0 while a spooled file is sent
+	Stored  int64         // bytes after compression and encryption, or sent from the spool
+	Elapsed time.Duration // since the run began
+}
+
+func (d Deps) withDefaults() Deps {
+	if d.HTTP == nil {
+		d.HTTP = NewHTTPClient()
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Progress == nil {
+		d.Progress = func(Progress) {}
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Sleep == nil {
+		d.Sleep = sleep
+	}
+	d.Retry = d.Retry.withDefaults()
+	return d
+}
+
+// check returns an error for what would make a backup that cannot be committed
+// or told apart, before anything is dumped.
+func (j Job) check() error {
+	if err := holdfast.CheckName("host", j.Host); err != nil {
+		return err
+	}
+	if err := holdfast.CheckName("job", j.Name); err != nil {
+		return err
+	}
+	if len(j.Sources) == 0 || len(j.Sources) > holdfast.MaxStreams {
+		return fmt.Errorf("job %q: %d sources, want 1 to %d", j.Name, len(j.Sources), holdfast.MaxStreams)
+	}
+	if j.KeepLocal > 0 && j.Spool == "" {
+		return fmt.Errorf("job %q: keeping local backups needs a spool directory", j.Name)
+	}
+	names, files := map[string]bool{}, map[string]bool{}
+	for _, s := range j.Sources {
+		file := j.file(s)
+		if err := holdfast.CheckName("stream", s.Stream); err != nil {
+			return err
+		}
+		if err := holdfast.CheckFile(file); err != nil {
+			return err
+		}
+		if names[s.Stream] || files[file] {
+			return fmt.Errorf("job %q: two sources are named %q or yield %q", j.Name, s.Stream, file)
+		}
+		names[s.Stream], files[file] = true, true
+	}
+	return j.Options.Check()
+}
+
+// file returns the name of the data object of a source.
+func (j Job) file(s Source) string {
+	return s.File() + stream.Extension(j.Options.Compression, len(j.Options.Recipients) > 0)
+}

@@ -1,0 +1,159 @@
+package push
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// NewHTTPClient returns a client fit for sending parts: no limit on the time a
+// request takes, since a part that makes no headway is noticed otherwise, and
+// large writes.
+func NewHTTPClient() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = poolBlocks
+	t.WriteBufferSize = 128 << 10
+	return &http.Client{
+		Transport: t,
+		// A signature is for one host: what redirects a part elsewhere is an error.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// storeError is an answer of the store other than success.
+type storeError struct {
+	status int
+	code   string // S3's name for it, if it gave one
+}
+
+func (e *storeError) Error() string {
+	text := fmt.Sprintf("store answered %d %s", e.status, http.StatusText(e.status))
+	if e.code != "" {
+		text += " (" + e.code + ")"
+	}
+	return text
+}
+
+// Is makes a full store holdfast.ErrFull.
+func (e *storeError) Is(target error) bool {
+	return target == holdfast.ErrFull && e.status == http.StatusInsufficientStorage
+}
+
+var errorCode = regexp.MustCompile(`<Code>([A-Za-z0-9]{1,64})</Code>`)
+
+// maxAnswer bounds what is read of the store's answer, in bytes.
+const maxAnswer = 64 << 10
+
+// put sends blocks as the body of the signed request and returns the ETag of the
+// answer. When it returns nothing reads the blocks any more. No error holds the
+// request's URL.
+func put(ctx context.Context, client *http.Client, r holdfast.Request, blocks [][]byte, stall time.Duration) (string, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := time.AfterFunc(stall, func() { cancel(fmt.Errorf("no headway for %s", stall)) })
+	defer watch.Stop()
+
+	body := &blockReader{blocks: blocks, closed: make(chan struct{}), moved: func() { watch.Reset(stall) }}
+	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, body)
+	if err != nil {
+		return "", errors.New("the broker's signed request is malformed")
+	}
+	for name, value := range r.Header {
+		switch {
+		case strings.EqualFold(name, "Host"):
+			req.Host = value
+		case !strings.EqualFold(name, "Content-Length"):
+			req.Header.Set(name, value)
+		}
+	}
+	req.ContentLength = size(blocks)
+
+	resp, err := client.Do(req)
+	if err != nil {
+		// The transport may go on reading the body until it closes it.
+		<-body.closed
+		if cause := context.Cause(ctx); cause != nil {
+			return "", cause
+		}
+		return "", withoutURL(err)
+	}
+	defer func() { <-body.closed }()
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		e := &storeError{status: resp.StatusCode}
+		if m := errorCode.FindSubmatch(answer); m != nil {
+			e.code = string(m[1])
+		}
+		return "", e
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the store's answer: %w", withoutURL(err))
+	}
+	return resp.Header.Get("ETag"), nil
+}
+
+// withoutURL strips the *url.Error that net/http puts around its errors: a
+// signed URL is a secret.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+func size(blocks [][]byte) (n int64) {
+	for _, b := range blocks {
+		n += int64(len(b))
+	}
+	return n
+}
+
+// blockReader reads blocks until it is closed.
+type blockReader struct {
+	moved  func() // called at each Read
+	closed chan struct{}
+
+	mu     sync.Mutex // HTTP/2 may close while another goroutine reads
+	blocks [][]byte
+	off    int // in blocks[0]
+	done   bool
+}
+
+func (b *blockReader) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.done {
+		return 0, errors.New("read part: is closed")
+	}
+	b.moved()
+	for len(b.blocks) > 0 && b.off == len(b.blocks[0]) {
+		b.blocks, b.off = b.blocks[1:], 0
+	}
+	if len(b.blocks) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, b.blocks[0][b.off:])
+	b.off += n
+	return n, nil
+}
+
+func (b *blockReader) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.done {
+		b.done = true
+		close(b.closed)
+	}
+	return nil
+}
