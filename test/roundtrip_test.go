@@ -89,7 +89,8 @@ func TestAnOperatorRestoresThroughTheBrokerAlone(t *testing.T) {
 	if r := s.want(operate("url", "notes"), 0); !strings.Contains(r.out, s.url+"/r/") {
 		t.Errorf("url through the broker shows no ticket:\n%s", r.out)
 	}
-	for _, command := range [][]string{{"clean"}, {"monitor"}, {"hold", "notes"}, {"release", "notes"}, {"check"}} {
+	s.want(operate("monitor", "--config", s.config), 0)
+	for _, command := range [][]string{{"clean"}, {"hold", "notes"}, {"release", "notes"}, {"check"}} {
 		if r := s.want(operate(command...), 2); !strings.Contains(r.errOut, "not offered through the broker") {
 			t.Errorf("%s: %s", command[0], r.errOut)
 		}

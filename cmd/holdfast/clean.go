@@ -38,11 +38,18 @@ it with --dry-run, and delete with --force if it is meant.`,
 			if run.KeepLast < 0 {
 				return cli.Usage(errors.New("--keep: want a number above zero"))
 			}
-			r, err := o.rounds("clean")
+			if err := o.onlyDirect("clean"); err != nil {
+				return err
+			}
+			c, vaults, err := o.direct()
 			if err != nil {
 				return err
 			}
-			all, err := r.Retention(command.Context(), run)
+			r, err := rules(c)
+			if err != nil {
+				return err
+			}
+			all, err := r.Retention(command.Context(), vaults, run)
 			if o.asJSON {
 				err = errors.Join(err, cli.JSON(command.OutOrStdout(), map[string]any{"vaults": all}))
 			} else {

@@ -34,9 +34,9 @@ func rootCommand() *cobra.Command {
 		Short: "Keep, watch and restore backups that the backed-up machine cannot destroy",
 		Long: `Keep, watch and restore backups that the backed-up machine cannot destroy.
 
-Commands reach the vault directly, by the configuration file. list, restore,
-verify and url also work through the broker, from any machine, with --broker
-and an operator's key.
+Commands reach the vault directly, by the configuration file. What only reads
+(list, restore, verify, url, monitor) also works through the broker, from any
+machine, with --broker and an operator's key.
 
 A backup is named by its job, with the host and a time or an id where needed:
 crm, web1/crm@latest, crm@2025-10-28, crm@20251028T140000Z-9f3c2a7d.

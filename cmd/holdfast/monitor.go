@@ -6,7 +6,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/monitor"
+	"github.com/holdfast-backup/holdfast/internal/operator"
+	"github.com/holdfast-backup/holdfast/internal/rounds"
 )
 
 func monitorCommand(o *options) *cobra.Command {
@@ -18,18 +21,28 @@ func monitorCommand(o *options) *cobra.Command {
 		Long: `Judge every job from what is in the vault: fresh, big enough, of the usual size,
 whole, signed. holdfast serve does the same all the time.
 
+With --broker it judges what the broker lists, by the policies of the local
+configuration file: names, sizes and manifests, without a memory and without
+reading data again.
+
 Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged.`,
 		Example: "  holdfast monitor --json",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			r, err := o.rounds("monitor")
+			c, vaults, err := o.watched()
 			if err != nil {
 				return err
 			}
-			if reread {
+			r, err := rules(c)
+			if err != nil {
+				return err
+			}
+			if o.broker != "" {
+				run.DryRun = true
+			} else if reread {
 				run.HashBytes = monitor.DefaultHashBytes
 			}
-			all, err := r.Monitor(command.Context(), run)
+			all, err := r.Monitor(command.Context(), vaults, run)
 			if o.asJSON {
 				err = errors.Join(err, cli.JSON(command.OutOrStdout(), map[string]any{"vaults": all}))
 			} else {
@@ -51,4 +64,19 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
 	command.Flags().BoolVarP(&run.DryRun, "dry-run", "n", false, "do not remember what was found")
 	command.Flags().BoolVar(&reread, "reread", true, "read the newest objects again, in turn, and compare their hashes")
 	return command
+}
+
+// watched returns the vaults to judge: the configured ones, or what the broker
+// shows of all of them.
+func (o *options) watched() (*config.Holdfast, map[string]monitor.Vault, error) {
+	if o.broker == "" {
+		c, vaults, err := o.direct()
+		return c, rounds.ToMonitor(vaults), err
+	}
+	c, err := o.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	broker, err := o.client()
+	return c, map[string]monitor.Vault{rounds.AnyVault: operator.View{Client: broker}}, err
 }

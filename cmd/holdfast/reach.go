@@ -51,6 +51,12 @@ func (o *options) backups() (operator.Backups, error) {
 }
 
 func (o *options) remote() (operator.Backups, error) {
+	c, err := o.client()
+	return &operator.Remote{Client: c}, err
+}
+
+// client returns the operator's client of the broker.
+func (o *options) client() (*client.Client, error) {
 	if o.key == "" {
 		return nil, cli.Usage(cli.Hint(errors.New("reach the broker: no key given"), "make one with `holdfast key NAME` and pass it with --key"))
 	}
@@ -64,10 +70,7 @@ func (o *options) remote() (operator.Backups, error) {
 		return nil, cli.Usage(err)
 	}
 	c, err := client.New(client.Options{BaseURL: o.broker, Signer: signer, UserAgent: "holdfast/" + version})
-	if err != nil {
-		return nil, cli.Usage(err)
-	}
-	return &operator.Remote{Client: c}, nil
+	return c, cli.Usage(err)
 }
 
 // direct opens the configured vaults, or the one that --vault names.
@@ -93,21 +96,13 @@ func (o *options) direct() (*config.Holdfast, map[string]holdfast.Vault, error) 
 	return c, vaults, nil
 }
 
-// rounds returns retention and monitor over the vaults, for commands that need
-// direct access.
-func (o *options) rounds(what string) (rounds.Rounds, error) {
-	if err := o.onlyDirect(what); err != nil {
-		return rounds.Rounds{}, err
-	}
-	c, vaults, err := o.direct()
-	if err != nil {
-		return rounds.Rounds{}, err
-	}
+// rules returns retention and the monitor by the policies of the configuration.
+func rules(c *config.Holdfast) (rounds.Rounds, error) {
 	registry, err := c.Registry()
 	if err != nil {
 		return rounds.Rounds{}, cli.Usage(err)
 	}
-	return rounds.Rounds{Registry: func() *config.Registry { return registry }, Vaults: vaults, Now: time.Now}, nil
+	return rounds.Rounds{Registry: func() *config.Registry { return registry }, Now: time.Now}, nil
 }
 
 // onlyDirect refuses --broker for what is not offered over the network.

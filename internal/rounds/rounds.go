@@ -19,15 +19,25 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/retention"
 )
 
-// Rounds knows the vaults and asks the registry for everything else. It is safe
-// for concurrent use.
+// Rounds asks the registry for everything but the vaults. It is safe for
+// concurrent use.
 type Rounds struct {
 	// Registry returns the configuration that is in force.
 	Registry func() *config.Registry
-	// Vaults by name.
-	Vaults map[string]holdfast.Vault
 	// Now is the clock.
 	Now func() time.Time
+}
+
+// AnyVault is the name of a view of all vaults together.
+const AnyVault = ""
+
+// ToMonitor returns the vaults as the monitor may use them.
+func ToMonitor(vaults map[string]holdfast.Vault) map[string]monitor.Vault {
+	all := make(map[string]monitor.Vault, len(vaults))
+	for name, vault := range vaults {
+		all[name] = vault
+	}
+	return all
 }
 
 // Cleaned is what a round of retention did in one vault.
@@ -36,15 +46,15 @@ type Cleaned struct {
 	retention.Summary
 }
 
-// Retention goes over all vaults with options that say everything but the time.
-// A vault that fails does not stop the others.
-func (r Rounds) Retention(ctx context.Context, o retention.Options) ([]Cleaned, error) {
+// Retention goes over the vaults, by name, with options that say everything but
+// the time. A vault that fails does not stop the others.
+func (r Rounds) Retention(ctx context.Context, vaults map[string]holdfast.Vault, o retention.Options) ([]Cleaned, error) {
 	var all []Cleaned
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(r.Vaults)) {
+	for _, name := range slices.Sorted(maps.Keys(vaults)) {
 		o.Now = r.Now()
 		policy := r.policies(name)
-		summary, err := retention.Run(ctx, r.Vaults[name], func(host, job string) (holdfast.Keep, holdfast.Expect, bool) {
+		summary, err := retention.Run(ctx, vaults[name], func(host, job string) (holdfast.Keep, holdfast.Expect, bool) {
 			p, ok := policy(host, job)
 			return p.Keep, p.Expect, ok
 		}, o)
@@ -56,16 +66,16 @@ func (r Rounds) Retention(ctx context.Context, o retention.Options) ([]Cleaned, 
 	return all, errors.Join(errs...)
 }
 
-// Monitor goes over all vaults with options that say how much to spend. The
-// error is not nil where a vault could not be judged.
-func (r Rounds) Monitor(ctx context.Context, o monitor.Options) ([]monitor.Result, error) {
+// Monitor goes over the vaults, by name, with options that say how much to spend.
+// The error is not nil where a vault could not be judged.
+func (r Rounds) Monitor(ctx context.Context, vaults map[string]monitor.Vault, o monitor.Options) ([]monitor.Result, error) {
 	var all []monitor.Result
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(r.Vaults)) {
+	for _, name := range slices.Sorted(maps.Keys(vaults)) {
 		o.Now, o.VaultName, o.Policies = r.Now, name, r.watched(name)
 		o.HostKeys = func(host string) []ed25519.PublicKey { return r.Registry().HostKeys(host) }
 		o.Expected = r.expected(name)
-		result, err := monitor.Run(ctx, r.Vaults[name], o)
+		result, err := monitor.Run(ctx, vaults[name], o)
 		all = append(all, result)
 		if err != nil {
 			errs = append(errs, err)
@@ -80,7 +90,7 @@ func (r Rounds) policies(vault string) func(host, job string) (holdfast.Policy, 
 	registry := r.Registry()
 	return func(host, job string) (holdfast.Policy, bool) {
 		at, policy, ok := registry.Job(host, job)
-		return policy, ok && at == vault
+		return policy, ok && (at == vault || vault == AnyVault)
 	}
 }
 
@@ -101,7 +111,7 @@ func (r Rounds) expected(vault string) []monitor.JobName {
 	registry := r.Registry()
 	var names []monitor.JobName
 	for _, j := range registry.Expected() {
-		if at, _, ok := registry.Job(j.Host, j.Job); ok && at == vault {
+		if at, _, ok := registry.Job(j.Host, j.Job); ok && (at == vault || vault == AnyVault) {
 			names = append(names, monitor.JobName(j))
 		}
 	}

@@ -58,12 +58,12 @@ func (s *Server) rounds(ctx context.Context) {
 }
 
 func (s *Server) round() rounds.Rounds {
-	return rounds.Rounds{Registry: func() *config.Registry { return s.registry.Load() }, Vaults: s.vaults, Now: s.o.Now}
+	return rounds.Rounds{Registry: func() *config.Registry { return s.registry.Load() }, Now: s.o.Now}
 }
 
 // clean runs retention once and logs what it did and found.
 func (s *Server) clean(ctx context.Context) {
-	all, err := s.round().Retention(ctx, retention.Options{})
+	all, err := s.round().Retention(ctx, s.vaults, retention.Options{})
 	for _, c := range all {
 		for _, j := range c.Jobs {
 			if n := len(j.Outcome.Deleted); n > 0 {
@@ -84,7 +84,7 @@ func (s *Server) clean(ctx context.Context) {
 
 // watch runs the monitor once and logs what changed.
 func (s *Server) watch(ctx context.Context) {
-	all, err := s.round().Monitor(ctx, monitor.Options{HashBytes: reread})
+	all, err := s.round().Monitor(ctx, rounds.ToMonitor(s.vaults), monitor.Options{HashBytes: reread})
 	for _, result := range all {
 		for _, t := range result.Transitions {
 			if t.Change != monitor.Still {
