@@ -63,7 +63,8 @@ type Host struct {
 	Key string `yaml:"key"`
 	// Public keys it had before; they prove old manifests and open nothing.
 	RetiredKeys []string `yaml:"retired_keys"`
-	// The jobs it may push: names, or patterns with *. A job that has no entry below `jobs` is kept
+	// The jobs it may push: names, or patterns with *. What only a pattern matches needs an entry
+	// below jobs. A job that has no entry below `jobs` is kept
 	// whole and expected daily.
 	Jobs []string `yaml:"jobs"`
 	// What it may do: push, report. Default both.
@@ -91,7 +92,7 @@ type Job struct {
 	Keep Keep `yaml:"keep"`
 	// The largest backup it may send, as stored. Default 1TB.
 	MaxSize holdfast.Size `yaml:"max_size"`
-	// How many backups it may begin in a UTC day. Default 48.
+	// How many backups it may begin in a UTC day. Default 24.
 	MaxPerDay int `yaml:"max_per_day"`
 	// Time zone in which days begin for keep, such as Europe/Paris. Default UTC.
 	TimeZone string `yaml:"time_zone"`

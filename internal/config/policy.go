@@ -9,8 +9,8 @@ import (
 
 // What a job is asked where the configuration says nothing.
 const (
-	defaultMaxSize   = holdfast.Size(1e12) // bytes
-	defaultMaxPerDay = 48
+	defaultMaxSize   = holdfast.Size(100e9) // bytes
+	defaultMaxPerDay = 24
 	defaultShrink    = 0.5
 	defaultGrow      = 3.0
 )

@@ -112,8 +112,10 @@ func (r *Registry) Principal(kid string) (p holdfast.Principal, ok bool) {
 
 // Job returns the vault and the policy of a job of a host: those of its entry
 // under host/job, else under job, else the defaults. ok is false where the
-// configuration knows no such host or the host has no such job, and where
-// several vaults could be meant. A revoked host's jobs are answered too.
+// configuration knows no such host or the host has no such job, where several
+// vaults could be meant, and for a job that only a pattern of the host's matches
+// and that has no entry: a host that is taken over could invent any number of
+// those. A revoked host's jobs are answered too.
 func (r *Registry) Job(host, job string) (vault string, p holdfast.Policy, ok bool) {
 	h, known := r.hosts[host]
 	if !known || !mayPush(h, job) {
@@ -124,7 +126,7 @@ func (r *Registry) Job(host, job string) (vault string, p holdfast.Policy, ok bo
 			return entry.vault, entry.policy, entry.vault != ""
 		}
 	}
-	if len(r.vaults) != 1 {
+	if len(r.vaults) != 1 || !slices.Contains(h.Jobs, job) {
 		return "", holdfast.Policy{}, false
 	}
 	return r.vaults[0], r.standard, true

@@ -127,14 +127,18 @@ func TestRegistryJob(t *testing.T) {
 }
 
 func TestJobWithoutAnEntryHasTheDefaults(t *testing.T) {
-	vault, got, ok := registry(t, server("")).Job("web1", "db-shop")
+	r := registry(t, server(""))
+	if _, _, ok := r.Job("web1", "db-shop"); ok {
+		t.Error("a job that only a pattern matches has no entry, and is known")
+	}
+	vault, got, ok := r.Job("web1", "crm")
 	if !ok || vault != "main" {
 		t.Fatalf("got %q, %v", vault, ok)
 	}
 	want := holdfast.Policy{
 		Keep:   holdfast.Keep{MinKeep: 3, Location: time.UTC},
 		Expect: holdfast.Expect{Every: holdfast.Span{N: 24, Unit: holdfast.Hour}, Grace: holdfast.Span{N: 2, Unit: holdfast.Hour}, Shrink: 0.5, Grow: 3},
-		Quota:  holdfast.Quota{MaxSize: 1_000_000_000_000, MaxPerDay: 48},
+		Quota:  holdfast.Quota{MaxSize: 100_000_000_000, MaxPerDay: 24},
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(sameZone)); diff != "" {
 		t.Errorf("want - got +\n%s", diff)
