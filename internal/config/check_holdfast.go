@@ -44,14 +44,15 @@ func (c *Holdfast) check(d *document) {
 }
 
 func (b *Broker) check(d *document) {
-	d.checkBroker("broker.url", b.URL)
+	if b.URL != "" {
+		d.checkBroker("broker.url", b.URL)
+	}
 	if b.Listen == "" {
 		b.Listen = "127.0.0.1:8420"
 	}
 	if _, _, err := net.SplitHostPort(b.Listen); err != nil {
 		d.errorf("broker.listen", "%q: want address:port, such as 127.0.0.1:8420 or :443", b.Listen)
 	}
-	d.required("broker.secret", string(b.Secret))
 	if b.OldSecret != "" && b.OldSecret == b.Secret {
 		d.errorf("broker.old_secret", "is where the present secret is")
 	}

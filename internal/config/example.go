@@ -2,6 +2,7 @@ package config
 
 import (
 	_ "embed"
+	"net/url"
 	"strings"
 	"text/template"
 )
@@ -32,11 +33,21 @@ func StarterPusher(host, broker, keyPath, recipient string) string {
 }
 
 // StarterHoldfast returns the holdfast.yaml that `holdfast init` writes: valid,
-// with no hosts yet. secretFile may be relative to the file.
-func StarterHoldfast(url, vaultPath, secretFile string) string {
+// with no hosts yet. address is the URL of the broker. secretFile may be relative to the file.
+func StarterHoldfast(address, vaultPath, secretFile string) string {
 	return fill(holdfastStarter, map[string]string{
-		"url": url, "vault": vaultPath, "secret": "file:" + secretFile,
+		"url": address, "vault": vaultPath, "secret": "file:" + secretFile, "listen": loopbackAddress(address),
 	})
+}
+
+// loopbackAddress returns the address of a URL that leads to this machine, which
+// is then where the server has to listen; "" for any other.
+func loopbackAddress(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || !loopback(u.Hostname()) || u.Port() == "" {
+		return ""
+	}
+	return u.Host
 }
 
 // fill fills in a starter. Values are written quoted, so that whatever stands in

@@ -24,12 +24,13 @@ type Holdfast struct {
 
 // Broker is the part of the server that gives out signatures.
 type Broker struct {
-	// URL under which hosts and operators reach it. Plain http is accepted for loopback addresses only.
+	// URL under which hosts and operators reach it. Plain http is accepted for loopback addresses
+	// only. `serve` and `url` need it.
 	URL string `yaml:"url"`
 	// Address that `serve` listens on. Default 127.0.0.1:8420.
 	Listen string `yaml:"listen"`
 	// The secret that upload tokens, tickets and signed URLs are signed with, at least 32 bytes:
-	// `env:NAME` or `file:PATH`.
+	// `env:NAME` or `file:PATH`. `serve` and `url` need it.
 	Secret secret.Ref `yaml:"secret"`
 	// The secret before the last rotation, still accepted.
 	OldSecret secret.Ref `yaml:"old_secret"`

@@ -22,14 +22,29 @@ type ExitError struct {
 	Stderr string // the end of its standard error, redacted, at most holdfast.MaxReportTail bytes
 }
 
-// Error tells the status and the last line of the tail.
+// Error tells the status and the line of the tail that says most.
 func (e *ExitError) Error() string {
-	last := strings.TrimSpace(e.Stderr)
-	last = last[strings.LastIndexByte(last, '\n')+1:]
-	if last == "" {
+	line := telling(e.Stderr)
+	if line == "" {
 		return e.Tool + ": " + e.Status
 	}
-	return e.Tool + ": " + e.Status + ": " + last
+	return e.Tool + ": " + e.Status + ": " + line
+}
+
+// telling returns the first line that calls itself an error, or else the last:
+// after an error many tools go on with advice.
+func telling(text string) string {
+	last := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if strings.Contains(line, "error:") || strings.Contains(line, "FATAL:") || strings.Contains(line, "ERROR:") {
+			return line
+		}
+		if line != "" {
+			last = line
+		}
+	}
+	return last
 }
 
 // Tail returns Stderr; failure reports ask for it by this name.

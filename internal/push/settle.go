@@ -74,9 +74,9 @@ func (r *run) warn(err error) {
 	}
 }
 
-// lastCall bounds each call to the broker after a run has failed: a service
-// that is being stopped has a minute and a half.
-const lastCall = 15 * time.Second
+// lastCall bounds each call to the broker after a run has failed: somebody may
+// be waiting for the program to stop, and the broker may be what has failed.
+const lastCall = 5 * time.Second
 
 func (r *run) abort(ctx context.Context) {
 	if r.begun.ID == "" {

@@ -22,8 +22,10 @@ var (
 	bearer      = regexp.MustCompile(`(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}`)
 	sqlPassword = regexp.MustCompile(`(?i)(\b(?:password|identified\s+(?:with\s+\S+\s+)?(?:by|as))\s+)'(?:[^']|'')*'`)
 	// name=value and name: value, where the name speaks of a secret.
-	assignment = regexp.MustCompile(`(?i)([a-z0-9_.-]*(?:password|passwd|pwd|passphrase|secret|token|signature|credential|(?:api|access|private|account)[_-]?key)[a-z0-9_-]*["']?\s*[=:]\s*)` +
+	assignment = regexp.MustCompile(`(?i)([a-z0-9_.-]*(?:password|passwd|pwd|passphrase|secret|token|credential|(?:api|access|private|account)[_-]?key)[a-z0-9_-]*["']?\s*[=:]\s*)` +
 		`("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\S+)`)
+	// X-Amz-Signature=… in a URL; not "invalid signature: …".
+	signature = regexp.MustCompile(`(?i)([a-z-]*signature=)[^\s&]+`)
 	// What MySQL says instead of the password: "(using password: YES)".
 	harmless = regexp.MustCompile(`^(?i:yes|no|true|false|none|null)\b|^\[hidden\]`)
 )
@@ -42,6 +44,7 @@ func Redact(text string, secrets ...string) string {
 	}
 	text = urlPassword.ReplaceAllString(text, "${1}"+Hidden+"@")
 	text = bearer.ReplaceAllString(text, "${1}"+Hidden)
+	text = signature.ReplaceAllString(text, "${1}"+Hidden)
 	text = sqlPassword.ReplaceAllString(text, "${1}'"+Hidden+"'")
 	return assignment.ReplaceAllStringFunc(text, func(match string) string {
 		part := assignment.FindStringSubmatch(match)
@@ -52,12 +55,16 @@ func Redact(text string, secrets ...string) string {
 	})
 }
 
+// minHidden is how long a secret must be to be taken out wherever its bytes
+// occur, in bytes: a shorter one occurs in too many words to leave any readable.
+const minHidden = 4
+
 // forms returns the secrets in every form in which a program may print them,
 // the longest first, so that none is cut in two by a shorter one inside it.
 func forms(secrets []string) []string {
 	var all []string
 	for _, s := range secrets {
-		if s == "" {
+		if len(s) < minHidden {
 			continue
 		}
 		all = append(all, s, url.QueryEscape(s), url.PathEscape(s), url.UserPassword("", s).String()[1:])

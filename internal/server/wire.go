@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -43,9 +44,17 @@ func Sealer(c *config.Holdfast) (*token.Sealer, error) {
 // wire opens the vaults and builds the handler.
 func (s *Server) wire() error {
 	c := s.o.Config
+	if c.Broker.URL == "" || c.Broker.Secret == "" {
+		return errors.New("broker: url and secret are needed to serve")
+	}
 	sealer, err := Sealer(c)
 	if err != nil {
 		return err
+	}
+	if key := c.Broker.TLS.Key; key != "" {
+		if err := secret.CheckMode(key); err != nil {
+			return fmt.Errorf("broker.tls.key: %w", err)
+		}
 	}
 	base, err := url.Parse(c.Broker.URL)
 	if err != nil {
@@ -57,7 +66,7 @@ func (s *Server) wire() error {
 	mux := http.NewServeMux()
 	for name, v := range c.Vaults {
 		path := root + vaultPath + name
-		vault, err := open.Open(v, open.Options{BaseURL: origin + path, Sealer: sealer, Now: s.o.Now, Log: s.o.Log})
+		vault, err := open.Open(v, open.Options{BaseURL: origin + path, Sealer: sealer, Create: true, Now: s.o.Now, Log: s.o.Log})
 		if err != nil {
 			return fmt.Errorf("vault %q: %w", name, err)
 		}

@@ -27,6 +27,9 @@ type Options struct {
 	Sealer sealer
 	// Now is the clock that signatures expire by. Default time.Now.
 	Now func() time.Time
+	// Create makes a vault where there is none yet. Without it an empty or
+	// absent directory is an error: more likely its disk is not mounted.
+	Create bool
 	// Log takes what goes wrong in a handler through no fault of the client's.
 	// Default: nowhere.
 	Log *slog.Logger
@@ -37,6 +40,9 @@ type Options struct {
 func Open(c config.Vault, o Options) (holdfast.Vault, error) {
 	switch {
 	case c.Disk != nil:
+		if err := checkDir(c.Disk.Path, o.Create); err != nil {
+			return nil, err
+		}
 		v, err := disk.New(c.Disk.Path, disk.Options{BaseURL: o.BaseURL, Sealer: o.Sealer, Now: o.Now, Log: o.Log})
 		if err != nil {
 			return nil, err // a typed nil must not become a vault

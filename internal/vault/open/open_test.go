@@ -1,9 +1,11 @@
 package open_test
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-backup/holdfast/internal/config"
@@ -12,7 +14,7 @@ import (
 
 func TestOpenDisk(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "vault")
-	v, err := open.Open(config.Vault{Disk: &config.Disk{Path: dir}}, open.Options{BaseURL: "https://b.example/v/main"})
+	v, err := open.Open(config.Vault{Disk: &config.Disk{Path: dir}}, open.Options{BaseURL: "https://b.example/v/main", Create: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +34,41 @@ func TestOpenRefuses(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if v, err := open.Open(config.Vault{Disk: &config.Disk{Path: file}}, open.Options{}); err == nil || v != nil {
+	if v, err := open.Open(config.Vault{Disk: &config.Disk{Path: file}}, open.Options{Create: true}); err == nil || v != nil {
 		t.Errorf("a file in the way: got %v, %v", v, err)
+	}
+}
+
+func TestAVaultThatIsGoneIsNotOneWithoutBackups(t *testing.T) {
+	dir := t.TempDir()
+	owned := filepath.Join(dir, "owned")
+	if err := os.Mkdir(owned, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(owned, 12345, 12345); err != nil {
+		t.Fatalf("the tests run as root: %v", err)
+	}
+	for _, c := range []struct {
+		name, path string
+		create     bool
+		want       string
+	}{
+		{"a directory that is not there", filepath.Join(dir, "absent"), false, "no such directory"},
+		{"an empty one, as an unmounted disk leaves", t.TempDir(), false, "is empty"},
+		{"another user's, as root", owned, true, "belongs to 12345"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := open.Open(config.Vault{Disk: &config.Disk{Path: c.path}}, open.Options{Create: c.create})
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v, want %q", err, c.want)
+			}
+			var hinted interface{ Hint() string }
+			if !errors.As(err, &hinted) || hinted.Hint() == "" {
+				t.Error("it has no hint")
+			}
+		})
+	}
+	if _, err := os.Stat(filepath.Join(dir, "absent")); err == nil {
+		t.Error("the absent directory was made")
 	}
 }
