@@ -205,7 +205,11 @@ func (d *demo) loseAndRestore() error {
 	}
 	fmt.Printf("  compared: %s, before and after\n", after)
 
-	d.say("One file out of the tree, and the whole tree compared.")
+	d.say("One file out of the tree, and then the whole tree.")
+	one := filepath.Join(d.path("app/uploads"), "07/picture-107.txt")
+	if _, err := d.holdfast("restore", "shop", "--path", one, "--to", d.path("one-file"), "--identity", d.path("safe/identity.txt")); err != nil {
+		return err
+	}
 	if _, err := d.holdfast("restore", "shop", "--stream", "files", "--to", d.path("restored"), "--identity", d.path("safe/identity.txt")); err != nil {
 		return err
 	}
