@@ -85,15 +85,22 @@ func (m Manifest) Stream(name string) (Stream, bool) {
 
 // DecodeManifest reads a manifest and checks it. An unknown field, a trailing
 // byte or an unknown format is an error: what is not understood is not trusted.
+// It takes memory of no more than a few times len(data), whatever data is.
 func DecodeManifest(data []byte) (Manifest, error) {
 	if len(data) > MaxManifestSize {
 		return Manifest{}, fmt.Errorf("manifest: larger than %d bytes", MaxManifestSize)
+	}
+	if !json.Valid(data) {
+		return Manifest{}, notManifest(json.Unmarshal(data, new(any)))
+	}
+	if err := checkShape(data); err != nil {
+		return Manifest{}, notManifest(err)
 	}
 	var version struct {
 		Format int `json:"format"`
 	}
 	if err := json.Unmarshal(data, &version); err != nil {
-		return Manifest{}, fmt.Errorf("manifest: %v", err)
+		return Manifest{}, notManifest(err)
 	}
 	if version.Format != ManifestFormat {
 		return Manifest{}, fmt.Errorf("manifest: format %d is not known, only %d", version.Format, ManifestFormat)
@@ -102,7 +109,7 @@ func DecodeManifest(data []byte) (Manifest, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&m); err != nil {
-		return Manifest{}, fmt.Errorf("manifest: %v", err)
+		return Manifest{}, notManifest(err)
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return Manifest{}, fmt.Errorf("manifest: something follows it")
@@ -110,7 +117,13 @@ func DecodeManifest(data []byte) (Manifest, error) {
 	return m, m.Check()
 }
 
-// Check returns an error unless the manifest is complete and agrees with itself.
+// notManifest is an error of the decoder, which may repeat what it has read.
+func notManifest(err error) error {
+	return fmt.Errorf("manifest: %s", Printable(err.Error()))
+}
+
+// Check returns an error unless the manifest is complete, agrees with itself and
+// keeps to the limits.
 func (m Manifest) Check() error {
 	if m.Format != ManifestFormat {
 		return fmt.Errorf("manifest: format %d is not known, only %d", m.Format, ManifestFormat)
@@ -120,6 +133,12 @@ func (m Manifest) Check() error {
 	}
 	if !m.Started.Equal(m.ID.Time()) {
 		return fmt.Errorf("manifest: started %s is not the time of its id", m.Started.Format(time.RFC3339))
+	}
+	if err := checkText("pusher", m.Pusher, MaxWord); err != nil {
+		return fmt.Errorf("manifest: %w", err)
+	}
+	if err := checkTexts("line of restore", m.Restore, MaxRestoreLines, MaxRestoreLine); err != nil {
+		return fmt.Errorf("manifest: %w", err)
 	}
 	if len(m.Streams) == 0 || len(m.Streams) > MaxStreams {
 		return fmt.Errorf("manifest: %d streams, want 1 to %d", len(m.Streams), MaxStreams)
@@ -150,6 +169,9 @@ func (s Stream) check() error {
 	if s.PlainSize <= 0 || s.StoredSize <= 0 {
 		return fmt.Errorf("is empty")
 	}
+	if s.PlainSize > MaxPlainSize {
+		return fmt.Errorf("%d bytes, want at most %d", s.PlainSize, int64(MaxPlainSize))
+	}
 	if !isHex(s.PlainSHA256, 32) || !isHex(s.StoredSHA256, 32) {
 		return fmt.Errorf("has no SHA-256")
 	}
@@ -158,10 +180,11 @@ func (s Stream) check() error {
 	default:
 		return fmt.Errorf("compression %q: want zstd, gzip or none", s.Compression)
 	}
-	switch s.Encryption.Format {
-	case "age", "none":
-	default:
-		return fmt.Errorf("encryption %q: want age or none", s.Encryption.Format)
+	if err := s.Encryption.Check(); err != nil {
+		return err
+	}
+	if err := s.Source.check(); err != nil {
+		return err
 	}
 	return CheckParts(s.Parts, s.Checksum, s.StoredSize)
 }
@@ -186,6 +209,9 @@ func CheckParts(parts []Part, checksum string, size int64) error {
 		}
 		if !isHex(p.Sum, sumBytes) {
 			return fmt.Errorf("part %d: sum %q is no %s", p.Number, p.Sum, checksum)
+		}
+		if err := checkText("etag", p.ETag, MaxWord); err != nil {
+			return fmt.Errorf("part %d: %w", p.Number, err)
 		}
 		total += p.Size
 	}

@@ -35,13 +35,26 @@ type Facts struct {
 // MaxWarnings is how many warnings Facts lists before it only counts them.
 const MaxWarnings = 100
 
-// Warn adds a warning, or counts it once MaxWarnings are there.
+// warningLength is what Warn cuts a warning to, in bytes.
+const warningLength = MaxWarning / 2
+
+// Warn adds a warning, or counts it once MaxWarnings are there. It may name a
+// file of any name: what is not printable in it is escaped, and it is cut.
 func (f *Facts) Warn(text string) {
 	if len(f.Warnings) < MaxWarnings {
-		f.Warnings = append(f.Warnings, text)
+		f.Warnings = append(f.Warnings, printableUpTo(text, warningLength))
 		return
 	}
 	f.WarningsCut++
+}
+
+// Printable returns the facts with the words that a server or a tool said of
+// itself made fit for a manifest.
+func (f Facts) Printable() Facts {
+	for _, word := range []*string{&f.Kind, &f.Engine, &f.Tool, &f.Format} {
+		*word = printableUpTo(*word, MaxWord)
+	}
+	return f
 }
 
 // Examination is one thing looked at before a run, by `pusher doctor`.

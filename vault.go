@@ -58,7 +58,8 @@ type Uploader interface {
 	StartUpload(ctx context.Context, key string) (Upload, error)
 	// SignPart returns a request that stores exactly the part p, its size and
 	// its checksum bound by the signature, until ttl has passed. The store
-	// refuses any other body. Sending a part again replaces it. ErrNotExist
+	// refuses any other body. Sending a part again replaces it. It may refuse
+	// a second part that is shorter than its number demands. ErrNotExist
 	// where the vault can tell that there is no such upload.
 	SignPart(ctx context.Context, u Upload, p Part, ttl time.Duration) (Request, error)
 	// CompleteUpload makes the object of parts 1..len(parts), of size bytes
@@ -74,7 +75,8 @@ type Uploader interface {
 // UploadLister lists uploads that are neither completed nor aborted.
 type UploadLister interface {
 	// ListUploads yields the unfinished uploads of keys that begin with prefix,
-	// in any order.
+	// in any order. One that is damaged beyond telling its key has none, and is
+	// yielded where all backups are asked for.
 	ListUploads(ctx context.Context, prefix string) iter.Seq2[Upload, error]
 }
 
@@ -92,10 +94,10 @@ const (
 
 // Upload is an unfinished upload.
 type Upload struct {
-	Key     string    `json:"key"`
+	Key     string    `json:"key"`                // empty where ListUploads can't tell
 	ID      string    `json:"upload"`             // the store's own, opaque
 	Started time.Time `json:"started,omitzero"`   // set by ListUploads
-	Size    int64     `json:"received,omitempty"` // bytes stored so far, set by ListUploads where known
+	Size    int64     `json:"received,omitempty"` // bytes it occupies, set by ListUploads where known
 }
 
 // Request is a signed HTTP request that anyone may send, once or again, until

@@ -23,10 +23,11 @@ const (
 	PathHealth    = "/healthz"                // GET, no token → Health
 )
 
-// Limits on bodies, in bytes. A commit carries the manifest.
+// Limits on bodies, in bytes. The largest is a report, or the parts of a call
+// with an upload token of many streams; a commit carries the manifest.
 const (
-	MaxBody       = 1 << 20
-	MaxCommitBody = 2*holdfast.MaxManifestSize + MaxBody
+	MaxBody       = 256 << 10
+	MaxCommitBody = 2*holdfast.MaxManifestSize + 1<<20
 	// MaxPartsPerCall is the most parts one PartsRequest may name.
 	MaxPartsPerCall = 64
 )

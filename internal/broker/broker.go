@@ -6,7 +6,8 @@
 // It keeps no database. What it must remember of a backup that has begun
 // travels in an upload token that it seals; what it must count it counts in the
 // vault. It cannot read or delete what is stored: its interfaces have no method
-// for that. Limits on how often it may be called are for what stands in front.
+// for that. It bounds what one caller may have under way, so that none can exhaust
+// it; how often it may be called is for what stands in front.
 package broker
 
 import (
@@ -103,9 +104,12 @@ type Broker struct {
 	log       *slog.Logger
 	committed func(holdfast.Ref)
 
-	rand   lockedReader
-	jobs   jobLocks
-	health health
+	rand     lockedReader
+	jobs     jobLocks
+	gate     gate
+	starts   pace
+	decoding chan struct{} // held while a commit is decoded and checked
+	health   health
 }
 
 // New returns a Broker, or an error if the options would leave a check out.
@@ -120,7 +124,7 @@ func New(o Options) (*Broker, error) {
 	b := &Broker{
 		url: url, sealer: o.Sealer, registry: o.Registry, push: o.Push, restore: o.Restore,
 		version: o.Version, now: o.Now, log: o.Log, committed: o.Committed,
-		rand: lockedReader{r: o.Rand},
+		rand: lockedReader{r: o.Rand}, decoding: make(chan struct{}, atOnceDecoded),
 	}
 	if b.now == nil {
 		b.now = time.Now
@@ -161,17 +165,17 @@ func (b *Broker) mux(halves ...func(*Broker, *http.ServeMux)) http.Handler {
 }
 
 func (b *Broker) routePush(mux *http.ServeMux) {
-	mux.Handle("POST "+api.PathStart, b.call(api.MaxBody, shortCall, b.start))
-	mux.Handle("POST "+api.PathParts, b.call(api.MaxBody, shortCall, b.parts))
-	mux.Handle("POST "+api.PathCommit, b.call(api.MaxCommitBody, longCall, b.commit))
-	mux.Handle("POST "+api.PathAbort, b.call(api.MaxBody, shortCall, b.abort))
-	mux.Handle("POST "+api.PathReports, b.call(api.MaxBody, shortCall, b.report))
+	mux.Handle("POST "+api.PathStart, b.call(usual, b.start))
+	mux.Handle("POST "+api.PathParts, b.call(usual, b.parts))
+	mux.Handle("POST "+api.PathCommit, b.call(committing, b.commit))
+	mux.Handle("POST "+api.PathAbort, b.call(usual, b.abort))
+	mux.Handle("POST "+api.PathReports, b.call(usual, b.report))
 }
 
 func (b *Broker) routeRestore(mux *http.ServeMux) {
-	mux.Handle("GET "+api.PathStart, b.call(api.MaxBody, longCall, b.list))
-	mux.Handle("POST "+api.PathDownloads, b.call(api.MaxBody, shortCall, b.downloads))
-	mux.Handle("POST "+api.PathTickets, b.call(api.MaxBody, shortCall, b.ticket))
+	mux.Handle("GET "+api.PathStart, b.call(listing, b.list))
+	mux.Handle("POST "+api.PathDownloads, b.call(usual, b.downloads))
+	mux.Handle("POST "+api.PathTickets, b.call(usual, b.ticket))
 	mux.Handle("GET "+api.PathRedeem, b.open(b.redeem))
 }
 
@@ -187,11 +191,16 @@ func (l *lockedReader) Read(p []byte) (int, error) {
 	return l.r.Read(p)
 }
 
-// jobLocks serialise what is counted and committed per job. There are as many
-// as the registry knows jobs.
+// jobLocks serialise what is counted and committed per job.
 type jobLocks struct {
 	mu    sync.Mutex
-	slots map[string]chan struct{}
+	slots map[string]*jobLock
+}
+
+// jobLock is there while somebody has it or waits for it.
+type jobLock struct {
+	turn  chan struct{}
+	users int
 }
 
 // lock waits for the job's turn; the caller calls unlock.
@@ -199,18 +208,27 @@ func (l *jobLocks) lock(ctx context.Context, host, job string) (unlock func(), e
 	name := host + "/" + job
 	l.mu.Lock()
 	if l.slots == nil {
-		l.slots = map[string]chan struct{}{}
+		l.slots = map[string]*jobLock{}
 	}
 	slot, ok := l.slots[name]
 	if !ok {
-		slot = make(chan struct{}, 1)
+		slot = &jobLock{turn: make(chan struct{}, 1)}
 		l.slots[name] = slot
 	}
+	slot.users++
 	l.mu.Unlock()
+	leave := func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if slot.users--; slot.users == 0 {
+			delete(l.slots, name)
+		}
+	}
 	select {
-	case slot <- struct{}{}:
-		return func() { <-slot }, nil
+	case slot.turn <- struct{}{}:
+		return func() { <-slot.turn; leave() }, nil
 	case <-ctx.Done():
+		leave()
 		return nil, ctx.Err()
 	}
 }

@@ -5,13 +5,17 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/api"
+	"github.com/holdfast-backup/holdfast/internal/token"
 )
 
 // How long a call may take once its body is there. Completing an upload of
@@ -33,21 +37,31 @@ type call struct {
 }
 
 // call returns the handler of a call that bears a request token. do returns
-// what to answer as JSON, nil for no content.
-func (b *Broker) call(maxBody int64, limit time.Duration, do func(context.Context, *call) (any, error)) http.Handler {
+// what to answer as JSON, nil for no content. The token is proven before the
+// caller is let in, and the body is read after that.
+func (b *Broker) call(l limits, do func(context.Context, *call) (any, error)) http.Handler {
 	return b.open(func(w http.ResponseWriter, r *http.Request) error {
-		c, err := b.authenticate(w, r, maxBody)
+		proven, err := b.authenticate(r)
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		leave, err := b.gate.enter(proven.Principal.Name, l)
+		if err != nil {
+			return err
+		}
+		defer leave()
+		c, err := b.receive(w, r, proven, l.body)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), l.time)
 		defer cancel()
 		answer, err := do(ctx, c)
 		if err != nil {
 			return err
 		}
 		if answer == nil {
-			w.WriteHeader(http.StatusNoContent)
+			writeEmpty(w, http.StatusNoContent)
 			return nil
 		}
 		return writeJSON(w, http.StatusOK, answer)
@@ -55,7 +69,8 @@ func (b *Broker) call(maxBody int64, limit time.Duration, do func(context.Contex
 }
 
 // open returns a handler that needs no token. An error that do returns is
-// answered as a problem and logged; do must not have answered then.
+// answered as a problem and logged, and so is a panic; do must not have answered
+// then.
 func (b *Broker) open(do func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var random [8]byte
@@ -66,7 +81,7 @@ func (b *Broker) open(do func(http.ResponseWriter, *http.Request) error) http.Ha
 		header.Set("Cache-Control", "no-store")
 		header.Set("X-Content-Type-Options", "nosniff")
 		if err == nil {
-			err = do(w, r)
+			err = b.guarded(func() error { return do(w, r) }, id)
 		}
 		if err != nil {
 			b.refuse(w, r, id, err)
@@ -74,21 +89,37 @@ func (b *Broker) open(do func(http.ResponseWriter, *http.Request) error) http.Ha
 	})
 }
 
-// authenticate proves the token before it reads the body, and the body before
-// anything in it is believed.
-func (b *Broker) authenticate(w http.ResponseWriter, r *http.Request, maxBody int64) (*call, error) {
+// guarded is do, with a panic logged and turned into an error: one bad call must
+// not go unseen, and the caller is to learn whom to ask.
+func (b *Broker) guarded(do func() error, id string) (err error) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(p)
+		default:
+			b.log.Error("panic", "request", id, "err", said(fmt.Sprint(p)), "stack", string(debug.Stack()))
+			err = panicked(p)
+		}
+	}()
+	return do()
+}
+
+// authenticate proves the request token. It reads no body.
+func (b *Broker) authenticate(r *http.Request) (*token.Request, error) {
 	var authorization string
 	if all := r.Header.Values("Authorization"); len(all) == 1 {
 		authorization = all[0]
 	}
-	proven, err := b.verifier.Verify(authorization, r.Method, pathAndQuery(r))
-	if err != nil {
-		return nil, err
-	}
+	return b.verifier.Verify(authorization, r.Method, pathAndQuery(r))
+}
+
+// receive reads the body and proves it before anything in it is believed.
+func (b *Broker) receive(w http.ResponseWriter, r *http.Request, proven *token.Request, maxBody int64) (*call, error) {
 	// Not every server lets a deadline be set; those that don't have their own.
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(bodyTime))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := readBody(w, r, maxBody)
 	_ = control.SetReadDeadline(time.Time{})
 	if err != nil {
 		return nil, unreadable(err)
@@ -102,6 +133,21 @@ func (b *Broker) authenticate(w http.ResponseWriter, r *http.Request, maxBody in
 	}, nil
 }
 
+// readBody returns the body of r. One whose length is said takes exactly that
+// much memory, and none if it is too long.
+func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+	if r.ContentLength > most {
+		return nil, &http.MaxBytesError{Limit: most}
+	}
+	limited := http.MaxBytesReader(w, r.Body, most)
+	if r.ContentLength < 0 {
+		return io.ReadAll(limited)
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(limited, body)
+	return body, err
+}
+
 // pathAndQuery returns what the htu claim must be. It is taken from the URL as
 // it reached this handler, so that a prefix that a proxy or http.StripPrefix
 // removed does not count.
@@ -112,8 +158,19 @@ func pathAndQuery(r *http.Request) string {
 	return r.URL.EscapedPath() + "?" + r.URL.RawQuery
 }
 
+// maxValues is how many values a body with a list may have: more than
+// MaxPartsPerCall parts, or MaxStreams streams, have use for. An empty one of
+// three bytes would become many times that in memory.
+const maxValues = 1000
+
 // decode reads the body into request. What is not understood is refused.
 func (c *call) decode(request any) error {
+	switch request.(type) {
+	case *api.StartRequest, *api.PartsRequest: // those with a list
+		if bytes.Count(c.body, []byte{','}) >= maxValues {
+			return invalid(fmt.Errorf("body: more than %d values", maxValues))
+		}
+	}
 	dec := json.NewDecoder(bytes.NewReader(c.body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(request); err != nil {
@@ -137,23 +194,15 @@ func (b *Broker) audit(c *call, what string, ref holdfast.Ref, more ...any) {
 // because a ticket is part of one.
 func (b *Broker) refuse(w http.ResponseWriter, r *http.Request, id string, err error) {
 	p := problem(err, b.now())
-	p.RequestID = id
+	p.RequestID, p.Detail = id, said(p.Detail)
+	var after time.Duration
+	if r, ok := errors.AsType[*refusal](err); ok {
+		after = r.after
+	}
 	level := slog.LevelWarn
 	if p.Status >= 500 {
 		level = slog.LevelError
 	}
-	b.log.Log(r.Context(), level, "refused", "call", r.Pattern, "status", p.Status, "request", id, "err", err)
-	writeProblem(w, p)
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode answer: %w", err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	// The client is gone if this fails; it will ask again.
-	_, _ = w.Write(append(body, '\n'))
-	return nil
+	b.log.Log(r.Context(), level, "refused", "call", r.Pattern, "status", p.Status, "request", id, "err", said(err.Error()))
+	writeProblem(w, p, after)
 }

@@ -1,7 +1,9 @@
 package broker
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,15 +16,11 @@ import (
 // only if it is not done yet: a commit that was cut off anywhere can be
 // repeated to its end, and one that was done answers the same again.
 func (b *Broker) commit(ctx context.Context, c *call) (any, error) {
-	var req api.CommitRequest
-	if err := c.decode(&req); err != nil {
-		return nil, err
-	}
-	u, vault, err := b.openUpload(c, req.UploadToken)
+	u, vault, err := b.openCommit(c)
 	if err != nil {
 		return nil, err
 	}
-	m, err := checkManifest(c.principal.Key, u, vault.UploadLimits(), req)
+	req, m, err := b.readCommit(ctx, c, u, vault.UploadLimits())
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +53,57 @@ func (b *Broker) commit(ctx context.Context, c *call) (any, error) {
 		b.committed(u.Ref)
 	}
 	return api.CommitResponse{Ref: u.Ref, Size: m.StoredSize()}, nil
+}
+
+// skipped is a value that is not looked at.
+type skipped struct{}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (*skipped) UnmarshalJSON([]byte) error { return nil }
+
+// openCommit returns the upload that the body is about, and takes memory for
+// nothing else in it: until its token is open, it is anybody's.
+func (b *Broker) openCommit(c *call) (upload, PushVault, error) {
+	var first struct {
+		UploadToken string  `json:"upload_token"`
+		Manifest    skipped `json:"manifest"`
+		ETags       skipped `json:"etags"`
+	}
+	if err := json.Unmarshal(c.body, &first); err != nil {
+		return upload{}, nil, invalid(fmt.Errorf("body: %v", err))
+	}
+	return b.openUpload(c, first.UploadToken)
+}
+
+// maxCommitValues is how many values the body of a commit can have: the etags,
+// and what is around them.
+const maxCommitValues = holdfast.MaxStreams*holdfast.MaxParts + 2*holdfast.MaxStreams
+
+// readCommit decodes the body, lets go of it, and checks the manifest. Few do so
+// at a time, because that takes several times the memory that the body did.
+func (b *Broker) readCommit(ctx context.Context, c *call, u upload, limits holdfast.UploadLimits) (api.CommitRequest, holdfast.Manifest, error) {
+	var req api.CommitRequest
+	select {
+	case b.decoding <- struct{}{}:
+		defer func() { <-b.decoding }()
+	case <-ctx.Done():
+		return req, holdfast.Manifest{}, ctx.Err()
+	}
+	if bytes.Count(c.body, []byte{','}) >= maxCommitValues {
+		return req, holdfast.Manifest{}, invalid(fmt.Errorf("body: more than %d values", maxCommitValues))
+	}
+	var fields map[string]skipped
+	if err := errors.Join(json.Unmarshal(c.body, &fields), json.Unmarshal(c.body, &req)); err != nil {
+		return req, holdfast.Manifest{}, invalid(fmt.Errorf("body: %v", err))
+	}
+	for name := range fields {
+		if name != "upload_token" && name != "manifest" && name != "etags" {
+			return req, holdfast.Manifest{}, invalid(fmt.Errorf("body: unknown field %.64q", name))
+		}
+	}
+	c.body = nil
+	m, err := checkManifest(c.principal.Key, u, limits, req)
+	return req, m, err
 }
 
 // complete makes every stream of m an object of exactly the manifest's size.

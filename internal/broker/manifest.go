@@ -42,9 +42,9 @@ func checkManifest(key ed25519.PublicKey, u upload, limits holdfast.UploadLimits
 			return m, manifestRefused(fmt.Errorf("etags of a stream %q that was not begun", name))
 		}
 	}
-	if size := m.StoredSize(); size > u.MaxSize {
+	if size := m.StoredSize() + int64(len(req.Manifest)); size > u.MaxSize {
 		return m, overQuota(http.StatusRequestEntityTooLarge,
-			fmt.Sprintf("the backup has %s, and may have %s", holdfast.Size(size), holdfast.Size(u.MaxSize)),
+			fmt.Sprintf("the backup has %s with its manifest, and may have %s", holdfast.Size(size), holdfast.Size(u.MaxSize)),
 			"raise max_size in holdfast.yaml")
 	}
 	return m, nil

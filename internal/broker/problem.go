@@ -16,6 +16,7 @@ import (
 type refusal struct {
 	api.Problem
 	cause error
+	after time.Duration // when to try again, 0 where it is not known
 }
 
 func (r *refusal) Error() string {
@@ -36,7 +37,7 @@ func notFound(cause error) *refusal {
 	return &refusal{cause: cause, Problem: api.Problem{
 		Type: api.ProblemNotFound, Status: http.StatusNotFound, Title: "not found",
 		Detail: "there is no such thing, or it is not yours",
-		Hint:   "compare host, job and key with holdfast.yaml",
+		Hint:   "compare host, job and key with holdfast.yaml on the server, and reload it",
 	}}
 }
 
@@ -86,7 +87,7 @@ func problem(err error, now time.Time) api.Problem {
 	case errors.Is(err, token.ErrToken):
 		return api.Problem{
 			Type: api.ProblemToken, Status: http.StatusUnauthorized, Title: "unauthorized",
-			Detail: err.Error(), Hint: "compare the broker's URL, the host's name and its public key with holdfast.yaml",
+			Detail: err.Error(), Hint: "compare the broker's URL, the name and the public key with holdfast.yaml on the server, and reload it",
 			Now: now.UTC(),
 		}
 	case errors.Is(err, holdfast.ErrFull):
@@ -103,12 +104,17 @@ func problem(err error, now time.Time) api.Problem {
 	}
 }
 
-func writeProblem(w http.ResponseWriter, p api.Problem) {
-	w.Header().Set("Content-Type", api.ProblemType)
-	if p.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-	}
-	w.WriteHeader(p.Status)
-	// The client is gone if this fails; it will ask again.
-	_, _ = w.Write(append(api.MarshalProblem(p), '\n'))
+// panicked is a fault of the broker's own.
+func panicked(value any) *refusal {
+	r := refuseWith(http.StatusInternalServerError, "the broker failed", "", "the broker's log has the reason under the request id")
+	r.cause = fmt.Errorf("panic: %v", value)
+	return r
 }
+
+// maxSaid is how much of an error is logged or answered, in bytes. A caller may
+// have put into it what it likes.
+const maxSaid = 1 << 10
+
+// said returns s cut to that, on one line without what a log or a terminal would
+// act on.
+func said(s string) string { return cutEnd(line(cutEnd(s, 2*maxSaid)), maxSaid) }

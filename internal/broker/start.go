@@ -32,6 +32,9 @@ func (b *Broker) start(ctx context.Context, c *call) (any, error) {
 	if policy.Quota.MaxSize <= 0 {
 		return nil, overQuota(http.StatusRequestEntityTooLarge, "max_size of this job is 0", "set max_size in holdfast.yaml")
 	}
+	if err := b.checkPace(c, req.Job); err != nil {
+		return nil, err
+	}
 	// One at a time, or a burst of starts would all count the same.
 	unlock, err := b.jobs.lock(ctx, c.principal.Name, req.Job)
 	if err != nil {
@@ -71,6 +74,21 @@ func (b *Broker) begin(ctx context.Context, c *call, vault PushVault, streams []
 	}
 	b.log.Info("started", "host", u.Host, "job", u.Job, "id", u.ID, "streams", len(u.Streams), "request", c.id)
 	return answer, nil
+}
+
+// checkPace refuses a start that follows too many others.
+func (b *Broker) checkPace(c *call, job string) error {
+	host, job := c.principal.Name, c.principal.Name+"/"+job
+	wait := max(b.starts.wait(host, maxStartsPerHost, c.now), b.starts.wait(job, maxStartsPerJob, c.now))
+	if wait > 0 {
+		r := refuseWith(http.StatusTooManyRequests, "too many starts",
+			fmt.Sprintf("at most %d of a job and %d of a host are admitted within a minute", maxStartsPerJob, maxStartsPerHost),
+			fmt.Sprintf("try again in %s", wait.Round(time.Second)))
+		r.after = wait
+		return r
+	}
+	b.starts.note(c.now, host, job)
+	return nil
 }
 
 func checkStreams(streams []api.StartStream) error {

@@ -100,7 +100,7 @@ func (b *Broker) redeem(w http.ResponseWriter, r *http.Request) error {
 	c := &call{principal: maker, id: w.Header().Get("X-Request-Id")}
 	b.audit(c, "download", t.Ref, "file", t.File, "size", object.Size, "by_ticket", true)
 	w.Header().Set("Location", signed.URL)
-	w.WriteHeader(http.StatusFound)
+	writeEmpty(w, http.StatusFound)
 	return nil
 }
 

@@ -19,6 +19,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/holdfast-backup/holdfast"
 )
 
 // Exit codes of both programs.
@@ -82,7 +84,8 @@ func Main(root *cobra.Command) int {
 // Run is Main without the signals.
 func Run(ctx context.Context, root *cobra.Command) int {
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return Usage(err) })
+	ran := false
+	noteRun(root, &ran)
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return ExitOK
@@ -92,31 +95,50 @@ func Run(ctx context.Context, root *cobra.Command) int {
 	switch {
 	case errors.As(err, &exit):
 		code = exit.code
-	case command == root || isArgumentError(err):
+	case !ran:
 		code = ExitUsage
 	}
-	if !errors.Is(err, errSilent) {
-		fmt.Fprintf(root.ErrOrStderr(), "%s: error: %v\n", root.Name(), err)
-		var hint interface{ Hint() string }
-		if errors.As(err, &hint) && hint.Hint() != "" {
-			fmt.Fprintf(root.ErrOrStderr(), "%s: hint: %s\n", root.Name(), hint.Hint())
-		} else if code == ExitUsage && isArgumentError(err) {
-			fmt.Fprintf(root.ErrOrStderr(), "%s: hint: see `%s --help`\n", root.Name(), command.CommandPath())
-		}
+	if errors.Is(err, errSilent) {
+		return code
+	}
+	fmt.Fprintf(root.ErrOrStderr(), "%s: error: %s\n", root.Name(), holdfast.PrintableLines(strings.TrimSpace(err.Error())))
+	var hint interface{ Hint() string }
+	if errors.As(err, &hint) && hint.Hint() != "" {
+		fmt.Fprintf(root.ErrOrStderr(), "%s: hint: %s\n", root.Name(), holdfast.PrintableLines(hint.Hint()))
+	} else if !ran {
+		fmt.Fprintf(root.ErrOrStderr(), "%s: hint: see `%s --help`\n", root.Name(), command.CommandPath())
 	}
 	return code
 }
 
-// isArgumentError recognises what cobra says of arguments and flags, which it
-// gives no type.
-func isArgumentError(err error) bool {
-	text := err.Error()
-	for _, start := range []string{"unknown command", "accepts ", "requires at least", "unknown flag", "unknown shorthand", "flag needs", "invalid argument", "if any flags in the group", "required flag"} {
-		if strings.HasPrefix(text, start) {
-			return true
+// noteRun has every command at or below the given one set ran when it begins.
+// What cobra says of arguments and flags, which it gives no type, comes before.
+func noteRun(command *cobra.Command, ran *bool) {
+	if run := command.RunE; run != nil {
+		command.RunE = func(command *cobra.Command, args []string) error {
+			*ran = true
+			return run(command, args)
 		}
 	}
-	return false
+	for _, below := range command.Commands() {
+		noteRun(below, ran)
+	}
+}
+
+// ExactlyOne returns an error unless exactly one of the flags is given.
+func ExactlyOne(command *cobra.Command, flags ...string) error {
+	given := 0
+	for _, flag := range flags {
+		if command.Flags().Changed(flag) {
+			given++
+		}
+	}
+	if given == 1 {
+		return nil
+	}
+	last := len(flags) - 1
+	names := "--" + strings.Join(flags[:last], ", --") + " or --" + flags[last]
+	return Usage(Hint(fmt.Errorf("%s: want one of %s", command.Name(), names), "see `%s --help`", command.CommandPath()))
 }
 
 // JSON writes v to w as indented JSON.

@@ -16,7 +16,7 @@ func NewFile(path string, text []byte, mode fs.FileMode) error {
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, fs.ErrExist) {
-		return Hint(fmt.Errorf("write %q: it exists already, and is left as it is", path), "remove it, or choose another place")
+		return Usage(Hint(fmt.Errorf("write %q: it exists already, and is left as it is", path), "choose another place, or remove it if nothing needs it any more"))
 	}
 	if err != nil {
 		return fmt.Errorf("write %q: %w", path, err)

@@ -157,6 +157,9 @@ func (c *Client) failed(resp *http.Response, answer []byte, received time.Time) 
 	if mediaType(resp) == api.ProblemType && json.Unmarshal(answer, &p) == nil && p.Title != "" {
 		p.Status = resp.StatusCode
 		err = &p
+		if p.Hint != "" {
+			err = refusal{&p}
+		}
 	}
 	if resp.StatusCode == http.StatusUnauthorized {
 		return clockError(err, resp, received)
@@ -169,6 +172,15 @@ func (c *Client) failed(resp *http.Response, answer []byte, received time.Time) 
 	}
 	return err
 }
+
+// refusal is a problem whose advice the commands print.
+type refusal struct{ *api.Problem }
+
+// Unwrap returns the *api.Problem.
+func (r refusal) Unwrap() error { return r.Problem }
+
+// Hint returns what to do about it.
+func (r refusal) Hint() string { return r.Problem.Hint }
 
 func mediaType(resp *http.Response) string {
 	t, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))

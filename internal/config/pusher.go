@@ -128,6 +128,9 @@ type Files struct {
 	OneFileSystem bool `yaml:"one_file_system"`
 	// Count unreadable files as warnings. Default: one unreadable file fails the backup.
 	SkipUnreadable bool `yaml:"skip_unreadable"`
+	// Accept an included path that holds no regular file. Default: it fails the backup, since a file
+	// system that is not mounted is an empty directory.
+	AllowEmpty bool `yaml:"allow_empty"`
 }
 
 // Command is a program whose standard output is backed up.

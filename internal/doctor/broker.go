@@ -17,16 +17,17 @@ import (
 // before the broker refuses its tokens.
 const maxSkew = 30 * time.Second
 
-// broker looks whether the broker answers and agrees about the time.
-func (d *doctor) broker(ctx context.Context) []holdfast.Examination {
-	return []holdfast.Examination{d.health(ctx), d.clock(ctx)}
-}
+// answerTimeout is how long the broker has for its first answer. Someone waits.
+const answerTimeout = 10 * time.Second
 
-func (d *doctor) health(ctx context.Context) holdfast.Examination {
+// health looks whether the broker answers, and whether all is well with it.
+func (d *doctor) health(ctx context.Context) (_ holdfast.Examination, answers bool) {
 	const name = "broker"
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	h, err := d.Client.Health(ctx)
 	if err != nil {
-		return bad(name, err, "is the URL right, and the server running? A proxy is taken from HTTPS_PROXY")
+		return bad(name, err, "is the URL right, and the server running? A proxy is taken from HTTPS_PROXY"), false
 	}
 	if !h.OK {
 		var down []string
@@ -35,9 +36,9 @@ func (d *doctor) health(ctx context.Context) holdfast.Examination {
 				down = append(down, vault)
 			}
 		}
-		return bad(name, fmt.Errorf("%s: a vault is not reachable: %v", d.Config.Broker, down), "look at the server's log")
+		return bad(name, fmt.Errorf("%s: a vault is not reachable: %v", d.Config.Broker, down), "look at the server's log"), true
 	}
-	return good(name, fmt.Sprintf("%s, version %s, vaults reachable", d.Config.Broker, h.Version))
+	return good(name, fmt.Sprintf("%s, version %s, vaults reachable", d.Config.Broker, h.Version)), true
 }
 
 func (d *doctor) clock(ctx context.Context) holdfast.Examination {
@@ -57,9 +58,13 @@ func (d *doctor) clock(ctx context.Context) holdfast.Examination {
 	return good(name, detail)
 }
 
-// job looks whether the broker admits the job and whether its sources will work.
-func (d *doctor) job(ctx context.Context, name string) []holdfast.Examination {
-	all := []holdfast.Examination{d.admitted(ctx, name)}
+// job looks whether the broker, if it answers, admits the job, and whether its
+// sources will work.
+func (d *doctor) job(ctx context.Context, name string, answers bool) []holdfast.Examination {
+	var all []holdfast.Examination
+	if answers {
+		all = append(all, d.admitted(ctx, name))
+	}
 	j := d.Config.Jobs[name]
 	if j.Spool != "" {
 		all = append(all, d.writable("spool directory", j.Spool))

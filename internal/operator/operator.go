@@ -37,6 +37,9 @@ type Entry struct {
 // Find returns the one backup that the selector means at the time now.
 func Find(ctx context.Context, b Backups, s holdfast.Selector, now time.Time) (Entry, error) {
 	entries, err := b.List(ctx, s.Host, s.Job)
+	if err == nil && len(entries) == 0 {
+		entries, err = b.List(ctx, "", "") // so that the error can name what there is instead
+	}
 	if err != nil {
 		return Entry{}, err
 	}

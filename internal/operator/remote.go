@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -21,6 +22,9 @@ func (r *Remote) List(ctx context.Context, host, job string) ([]Entry, error) {
 	}
 	entries := make([]Entry, len(answer.Backups))
 	for i, b := range answer.Backups {
+		if err := b.Ref.Check(); err != nil {
+			return nil, fmt.Errorf("list through the broker: %w", err)
+		}
 		entries[i] = Entry{Backup: b}
 	}
 	slices.SortStableFunc(entries, newestFirst)

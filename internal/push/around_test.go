@@ -252,11 +252,11 @@ func TestManualNamesTheToolsOfEachSource(t *testing.T) {
 		want []string
 	}{
 		{manifest("postgres", "plain", "crm.sql", "zstd", "age"), []string{
-			"$ age -d -i KEYFILE crm.sql.stored | zstd -d > crm.sql", "$ psql -X -v ON_ERROR_STOP=1 -1 -d DATABASE -f crm.sql"}},
+			"$ age -d -i KEYFILE crm.sql.stored | zstd -d > crm.sql", "$ createdb DATABASE"}},
 		{manifest("postgres", "custom", "crm.dump", "none", "age"), []string{
 			"$ age -d -i KEYFILE crm.dump.stored > crm.dump", "$ pg_restore --exit-on-error -d DATABASE crm.dump"}},
-		{manifest("mysql", "", "crm.sql", "gzip", "none"), []string{"$ gzip -d < crm.sql.stored > crm.sql", "$ mysql DATABASE < crm.sql"}},
-		{manifest("mariadb", "", "crm.sql", "zstd", "none"), []string{"$ mariadb DATABASE < crm.sql"}},
+		{manifest("mysql", "", "crm.sql", "gzip", "none"), []string{"$ gzip -d < crm.sql.stored > crm.sql", "$ mysql --binary-mode --local-infile=0 DATABASE < crm.sql"}},
+		{manifest("mariadb", "", "crm.sql", "zstd", "none"), []string{"$ mariadb --binary-mode --local-infile=0 DATABASE < crm.sql"}},
 		{manifest("sqlite", "", "crm.db", "zstd", "age"), []string{"$ sqlite3 crm.db 'PRAGMA integrity_check'   # says ok; then it takes the database's place"}},
 		{manifest("files", "tar", "m.tar", "zstd", "age"), []string{"$ tar -xpf m.tar -C DIRECTORY"}},
 		{manifest("command", "", "x.out", "zstd", "age"), []string{"x.out is what the program wrote; feed it to its counterpart."}},

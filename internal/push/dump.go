@@ -85,7 +85,7 @@ func (r *run) dump(ctx context.Context, source Source, w io.Writer, stop func(er
 		encryption = holdfast.Encryption{Format: "age", Recipients: r.job.Recipients}
 	}
 	return holdfast.Stream{
-		Name: source.Stream, File: r.job.file(source), PlainFile: source.File(), Source: facts,
+		Name: source.Stream, File: r.job.file(source), PlainFile: source.File(), Source: facts.Printable(),
 		PlainSize: sums.PlainSize, PlainSHA256: sums.PlainSHA256,
 		StoredSize: sums.StoredSize, StoredSHA256: sums.StoredSHA256,
 		Compression: r.job.Options.Compression, Encryption: encryption,

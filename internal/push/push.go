@@ -34,6 +34,9 @@ type Job struct {
 	KeepLocal  int             // how many backups stay in Spool
 	Timeout    time.Duration   // of the whole run; 0 is none
 	Secrets    []secret.Secret // taken out of every text that leaves the run
+	// Broken, if set, is why the job cannot be run, such as a secret that is
+	// not there: its run fails with it at once, and is reported like any other.
+	Broken error
 }
 
 // Source is a source and the name of the stream that it becomes.
@@ -109,6 +112,9 @@ func (d Deps) withDefaults() Deps {
 // check returns an error for what would make a backup that cannot be committed
 // or told apart, before anything is dumped.
 func (j Job) check() error {
+	if j.Broken != nil {
+		return j.Broken
+	}
 	if err := holdfast.CheckName("host", j.Host); err != nil {
 		return err
 	}
@@ -120,6 +126,9 @@ func (j Job) check() error {
 	}
 	if j.KeepLocal > 0 && j.Spool == "" {
 		return fmt.Errorf("job %q: keeping local backups needs a spool directory", j.Name)
+	}
+	if err := (holdfast.Encryption{Format: "age", Recipients: j.Recipients}).Check(); err != nil {
+		return err
 	}
 	names, files := map[string]bool{}, map[string]bool{}
 	for _, s := range j.Sources {

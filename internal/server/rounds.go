@@ -3,6 +3,9 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -28,33 +31,64 @@ func (s *Server) arrived(holdfast.Ref) {
 	}
 }
 
+// How long a round may take in one vault. What it does not reach the next one does.
+const (
+	cleaningTime = time.Hour
+	watchingTime = 15 * time.Minute
+)
+
 // rounds does retention and monitoring until ctx ends: at once, then on their
-// schedules, the monitor also when something arrives. One follows the other,
-// so that the monitor never looks at a vault that is half thinned out.
+// schedules, the monitor also when something arrives. Neither waits for the
+// other: a vault that is slow to be thinned out must not blind the monitor.
 func (s *Server) rounds(ctx context.Context) {
 	every := s.o.Config.Schedule
-	cleaning, watching := time.NewTicker(every.Retention.Duration()), time.NewTicker(every.Monitor.Duration())
-	defer cleaning.Stop()
-	defer watching.Stop()
-	s.clean(ctx)
-	s.watch(ctx)
-	for {
+	var running sync.WaitGroup
+	running.Go(func() {
+		s.repeat(ctx, every.Retention.Duration(), nil, func() { s.inEachVault(ctx, "retention", cleaningTime, s.clean) })
+	})
+	running.Go(func() {
+		s.repeat(ctx, every.Monitor.Duration(), s.monitorNow, func() { s.inEachVault(ctx, "monitor", watchingTime, s.watch) })
+	})
+	running.Wait()
+}
+
+// repeat calls do until ctx ends: at once, then every so often and when asked.
+func (s *Server) repeat(ctx context.Context, every time.Duration, asked <-chan struct{}, do func()) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for do(); ; do() {
 		select {
 		case <-ctx.Done():
 			return
-		case <-cleaning.C:
-			s.clean(ctx)
-		case <-watching.C:
-			s.watch(ctx)
-		case <-s.monitorNow:
+		case <-ticker.C:
+		case <-asked:
 			select {
 			case <-ctx.Done():
 				return
 			case <-time.After(settle):
 			}
-			s.watch(ctx)
 		}
 	}
+}
+
+// inEachVault does a round in all vaults at once, in each with a deadline of its
+// own, so that none can hold up another's for longer than that. A panic ends the
+// round in its vault and nothing else.
+func (s *Server) inEachVault(ctx context.Context, what string, limit time.Duration, do func(context.Context, map[string]holdfast.Vault)) {
+	var running sync.WaitGroup
+	for name, vault := range s.vaults {
+		running.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, limit)
+			defer cancel()
+			defer func() {
+				if p := recover(); p != nil {
+					s.o.Log.Error(what, "vault", name, "err", fmt.Sprintf("panic: %v", p), "stack", string(debug.Stack()))
+				}
+			}()
+			do(ctx, map[string]holdfast.Vault{name: vault})
+		})
+	}
+	running.Wait()
 }
 
 func (s *Server) round() rounds.Rounds {
@@ -62,8 +96,8 @@ func (s *Server) round() rounds.Rounds {
 }
 
 // clean runs retention once and logs what it did and found.
-func (s *Server) clean(ctx context.Context) {
-	all, err := s.round().Retention(ctx, s.vaults, retention.Options{})
+func (s *Server) clean(ctx context.Context, vaults map[string]holdfast.Vault) {
+	all, err := s.round().Retention(ctx, vaults, retention.Options{})
 	for _, c := range all {
 		for _, j := range c.Jobs {
 			if n := len(j.Outcome.Deleted); n > 0 {
@@ -83,9 +117,12 @@ func (s *Server) clean(ctx context.Context) {
 }
 
 // watch runs the monitor once and logs what changed.
-func (s *Server) watch(ctx context.Context) {
-	all, err := s.round().Monitor(ctx, rounds.ToMonitor(s.vaults), monitor.Options{HashBytes: reread})
+func (s *Server) watch(ctx context.Context, vaults map[string]holdfast.Vault) {
+	all, err := s.round().Monitor(ctx, rounds.ToMonitor(vaults), monitor.Options{HashBytes: reread})
 	for _, result := range all {
+		if errors.Is(ctx.Err(), context.Canceled) && !result.Remembered {
+			continue // the server stops; that says nothing of the vault
+		}
 		for _, t := range result.Transitions {
 			if t.Change != monitor.Still {
 				s.o.Log.Warn("monitor: "+string(t.Change)+": "+t.Finding.Summary, "vault", result.Vault, "host", t.Finding.Host, "job", t.Finding.Job, "check", t.Finding.Check, "severity", t.Finding.Severity)

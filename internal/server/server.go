@@ -43,8 +43,12 @@ type Server struct {
 const (
 	headerTimeout = 10 * time.Second
 	bodyTimeout   = 15 * time.Minute
+	// answerTimeout is from a request's header to the end of the answer. The
+	// handlers set closer ones; a download's grows as long as it makes headway.
+	answerTimeout = 20 * time.Minute
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 64 << 10 // bytes
+	maxStreams    = 32       // requests at once on one HTTP/2 connection
 	// stopTimeout is how long requests in flight may take to end.
 	stopTimeout = 30 * time.Second
 )
@@ -92,14 +96,16 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	listener = limit(listener, maxConnections)
 	web := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       bodyTimeout,
-		WriteTimeout:      0, // a download takes as long as its reader
+		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		ErrorLog:          webLog(s.o.Log),
 	}
 	s.o.Log.Info("serving", "address", listener.Addr().String(), "url", s.o.Config.Broker.URL, "version", s.o.Version)
 

@@ -55,7 +55,7 @@ func crashed(t *testing.T, until func(*Vault, holdfast.Upload, int64) error) (ro
 	u, body = start(t, v, "backups/web1/crm/x/crm.sql"), random(1000)
 	send(t, v, client, u, 1, body)
 	// More than the object will have: cut off when it is sealed.
-	send(t, v, client, u, 2, []byte("beyond"))
+	send(t, v, client, u, 2, random(int(holdfast.PartSize(2, holdfast.MaxParts))))
 	if err := until(v, u, int64(len(body))); err != nil {
 		t.Fatal(err)
 	}

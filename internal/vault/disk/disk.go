@@ -15,8 +15,9 @@
 //	                     lock          held shared by who sends a part, alone by who completes or aborts
 //	                     data          the parts, each at its place in the object
 //	                     sealed        what data is renamed to before it becomes the object
-//	                     00001.lock    held by who sends part 1
+//	                     short         the number of the one part that is shorter than its place
 //	                     00001.json    the receipt of part 1: its size and checksum
+//	                     00001.lock    held by who sends part 1, and there no longer
 //
 // Directories have mode 0700, files 0600.
 //
@@ -34,6 +35,10 @@
 // Completing renames data to sealed, cuts it to size, flushes it, links it to
 // its key and removes the upload. A part is written to the file named data only,
 // so from the first of these steps on no signed request can reach the bytes.
+// Every part that is stored has the full size of its place, but for one, so that
+// an upload has few files for the room it takes: sending many costs as much as
+// storing much.
+//
 // After a crash in between, completing can be repeated, or New removes what is
 // left once the object is there.
 package disk

@@ -53,6 +53,11 @@ func (v *Vault) servePart(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 	case errors.Is(err, errBody):
 		answer(w, http.StatusBadRequest, "other bytes than were signed, or not all of them")
+	case errors.Is(err, errShort):
+		answer(w, http.StatusConflict, "only the last part of an upload may be short, and another one is")
+	case errors.Is(err, errBusy):
+		w.Header().Set("Retry-After", "1")
+		answer(w, http.StatusTooManyRequests, "too many parts of this upload are being sent at once")
 	case errors.Is(err, context.Canceled):
 		answer(w, http.StatusConflict, "the same part is being sent again, or its upload has ended")
 	default:
@@ -82,7 +87,7 @@ func (v *Vault) serveDownload(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": c.File}))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "private, no-store")
-	http.ServeContent(w, r, "", info.ModTime(), f)
+	http.ServeContent(patient(w), r, "", info.ModTime(), f)
 }
 
 // unseal reports whether the request bears what this vault has signed, still

@@ -117,8 +117,9 @@ func TestSigningRefusesWhatCannotBeAPart(t *testing.T) {
 func TestOnlyTheLastPartMayBeShort(t *testing.T) {
 	v, client := newVault(t, t.TempDir(), newClock())
 	u := start(t, v, "backups/x")
-	parts := []holdfast.Part{send(t, v, client, u, 1, []byte("short")), send(t, v, client, u, 2, []byte("last"))}
-	if err := v.CompleteUpload(t.Context(), u, parts, 9); err == nil || !strings.Contains(err.Error(), "not the last") {
+	full := random(int(holdfast.PartSize(2, holdfast.MaxParts)))
+	parts := []holdfast.Part{send(t, v, client, u, 1, []byte("short")), send(t, v, client, u, 2, full)}
+	if err := v.CompleteUpload(t.Context(), u, parts, int64(5+len(full))); err == nil || !strings.Contains(err.Error(), "not the last") {
 		t.Errorf("got error %v, want one about the short part", err)
 	}
 }

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,7 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"strings"
+	"strconv"
+	"syscall"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -21,6 +23,11 @@ const copyBuffer = 128 << 10
 
 // errBody is a body that is not the one that was signed.
 var errBody = errors.New("body differs from what was signed")
+
+// errShort is a second part that is shorter than its place, of which one upload
+// has no use: without a bound, each would cost its sender a byte and the vault a
+// file.
+var errShort = errors.New("another part of this upload is the short one")
 
 // receipt says that a part is stored: 00001.json of part 1.
 type receipt struct {
@@ -71,47 +78,80 @@ func (v *Vault) removeReceipt(id string, n int) error {
 	return v.syncDir(path.Join(uploadsDir, id))
 }
 
-// received returns how many bytes of the upload are stored.
-func (v *Vault) received(id string) (size int64, err error) {
-	f, err := v.root.Open(path.Join(uploadsDir, id))
+// received returns how many bytes the parts of the upload occupy, from the data
+// file alone: its holes are parts that did not come.
+func (v *Vault) received(id string) (int64, error) {
+	for _, name := range []string{dataFile, sealedFile} {
+		info, err := v.root.Lstat(uploadPath(id, name))
+		if err == nil {
+			return occupied(info), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+// occupied returns how many bytes of a file are on the disk, as far as its system
+// tells; never more than its length.
+func occupied(info fs.FileInfo) int64 {
+	const block = 512 // bytes, whatever the file system's own are: see stat(2)
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return min(s.Blocks*block, info.Size())
+	}
+	return info.Size()
+}
+
+// claimShort makes part n the one of the upload that may be shorter than its
+// place; errShort if another one is. The first that is sent has the claim for
+// good, before its bytes: a part can be short only if it is the last, and which
+// one is the last does not change.
+func (v *Vault) claimShort(id string, n int) error {
+	claim, number := uploadPath(id, shortFile), []byte(strconv.Itoa(n))
+	held, err := v.root.ReadFile(claim)
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, holdfast.ErrNotExist
+		var temp string
+		if temp, err = v.writeTemp(number); err != nil {
+			return err
+		}
+		defer v.root.Remove(temp)
+		if err = v.root.Link(temp, claim); err == nil {
+			return v.syncDir(path.Join(uploadsDir, id))
+		}
+		if errors.Is(err, fs.ErrExist) {
+			held, err = v.root.ReadFile(claim)
+		}
 	}
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	for _, name := range names {
-		var n int
-		if number, ok := strings.CutSuffix(name, ".json"); ok {
-			fmt.Sscanf(number, "%d", &n)
-		}
-		if n > 0 {
-			r, _ := v.readReceipt(id, n)
-			size += r.Size
-		}
+	if !bytes.Equal(held, number) {
+		return errShort
 	}
-	return size, err
+	return nil
 }
 
 // storePart stores the part that was signed from body. holdfast.ErrNotExist if
-// there is no such upload, errBody if the bytes are others, holdfast.ErrFull.
-// cut makes a Read of body that is under way fail.
+// there is no such upload, errBody if the bytes are others, errShort, errBusy,
+// holdfast.ErrFull. cut makes a Read of body that is under way fail.
 func (v *Vault) storePart(ctx context.Context, c partClaims, body io.Reader, cut func()) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	leave, err := v.sending.enter(sentPart{c.Upload, c.Number}, func() { cancel(); cut() })
+	if err != nil {
+		return err
+	}
+	defer leave()
 	unlock, err := v.lockUpload(ctx, c.Upload, shared)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	leave := v.sending.enter(sentPart{c.Upload, c.Number}, func() { cancel(); cut() })
-	defer leave()
 	if _, err := v.readUpload(c.Upload, ""); err != nil {
 		return err
 	}
-	unlockPart, err := v.lock(ctx, uploadPath(c.Upload, partFile(c.Number, "lock")), alone, os.O_CREATE|os.O_RDONLY)
+	unlockPart, err := v.lockPart(ctx, c.Upload, c.Number)
 	if err != nil {
 		return err
 	}
@@ -135,6 +175,11 @@ func (v *Vault) writePart(c partClaims, body io.Reader) error {
 		// Sent again because the answer was lost: nothing to write, and nothing
 		// to lose if this connection breaks too.
 		return copySigned(io.Discard, body, signed)
+	}
+	if c.Size < holdfast.PartSize(c.Number, holdfast.MaxParts) {
+		if err := v.claimShort(c.Upload, c.Number); err != nil {
+			return err
+		}
 	}
 	if err := v.removeReceipt(c.Upload, c.Number); err != nil {
 		return err

@@ -23,6 +23,7 @@ const (
 	lockFile   = "lock"
 	dataFile   = "data"
 	sealedFile = "sealed"
+	shortFile  = "short"
 )
 
 // uploadID is what rand.Text makes; nothing else becomes part of a path.
@@ -116,7 +117,8 @@ func (v *Vault) lockUpload(ctx context.Context, id string, with sharing) (unlock
 	if !uploadID.MatchString(id) {
 		return nil, holdfast.ErrNotExist
 	}
-	unlock, err = v.lock(ctx, uploadPath(id, lockFile), with, os.O_RDONLY)
+	// Made anew where it was lost; where the upload is gone, it cannot be.
+	unlock, err = v.lock(ctx, uploadPath(id, lockFile), with, os.O_CREATE|os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, holdfast.ErrNotExist
 	}
@@ -136,7 +138,8 @@ func (v *Vault) abort(ctx context.Context, u holdfast.Upload) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if _, err := v.readUpload(u.ID, u.Key); err != nil {
+	_, err := v.readUpload(u.ID, u.Key)
+	if unknown := errors.Is(err, holdfast.ErrCorrupt) && u.Key == ""; err != nil && !unknown {
 		return err
 	}
 	v.sending.cut(u.ID)
@@ -162,7 +165,9 @@ func (v *Vault) discard(id string) error {
 	return v.root.RemoveAll(temp)
 }
 
-// ListUploads implements holdfast.UploadLister.
+// ListUploads implements holdfast.UploadLister. An upload whose record is damaged
+// has no key any more: it is shown where all backups are asked for, so that it can
+// be aborted once it is old, and keeps no job from its own uploads.
 func (v *Vault) ListUploads(ctx context.Context, prefix string) iter.Seq2[holdfast.Upload, error] {
 	return func(yield func(holdfast.Upload, error) bool) {
 		ids, err := v.uploadIDs()
@@ -212,6 +217,9 @@ func (v *Vault) unfinished(ctx context.Context, id, prefix string) (holdfast.Upl
 		return holdfast.Upload{}, err
 	}
 	rec, err := v.readUpload(id, "")
+	if errors.Is(err, holdfast.ErrCorrupt) {
+		return v.damaged(id, prefix)
+	}
 	if err != nil {
 		return holdfast.Upload{}, err
 	}
@@ -223,4 +231,21 @@ func (v *Vault) unfinished(ctx context.Context, id, prefix string) (holdfast.Upl
 		return holdfast.Upload{}, err
 	}
 	return holdfast.Upload{Key: rec.Key, ID: id, Started: rec.Started, Size: size}, nil
+}
+
+// damaged returns an upload whose record says nothing. It was started when its
+// directory last changed, at the latest.
+func (v *Vault) damaged(id, prefix string) (holdfast.Upload, error) {
+	if !strings.HasPrefix(holdfast.BackupsPrefix, prefix) {
+		return holdfast.Upload{}, holdfast.ErrNotExist
+	}
+	info, err := v.root.Lstat(path.Join(uploadsDir, id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return holdfast.Upload{}, holdfast.ErrNotExist
+	}
+	if err != nil {
+		return holdfast.Upload{}, err
+	}
+	size, err := v.received(id)
+	return holdfast.Upload{ID: id, Started: info.ModTime().UTC(), Size: size}, err
 }
