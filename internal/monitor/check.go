@@ -13,6 +13,7 @@ const (
 	CheckState       = "state"
 	CheckMissing     = "missing"
 	CheckFresh       = "fresh"
+	CheckStreams     = "streams"
 	CheckMinSize     = "min-size"
 	CheckShrunk      = "size-shrunk"
 	CheckGrown       = "size-grown"
@@ -32,6 +33,10 @@ const (
 // UnfinishedAfter is how old data without a manifest may become. The sweep
 // removes it after two days.
 const UnfinishedAfter = 72 * time.Hour
+
+// orphanFor is how long such data must have been seen by the monitor: longer
+// than retention takes from deleting a manifest to deleting its data.
+const orphanFor = time.Hour
 
 // maxReports is how many stored reports of one job are still sensible.
 const maxReports = 1000

@@ -98,6 +98,63 @@ func TestHistories(t *testing.T) {
 			}
 		}, nil},
 
+		{"a database that became empty is seen beside large media", func(h *house) {
+			h.pairs(10, 20*mb, 4000*mb)
+			h.pair(0, 2000, 4000*mb)
+		}, []string{"warning web1/crm size-shrunk"}},
+		{"and one that grew as well", func(h *house) {
+			h.pairs(10, 20*mb, 4000*mb)
+			h.pair(0, 70*mb, 4000*mb)
+		}, []string{"warning web1/crm size-grown"}},
+		{"a database that became empty for days stays seen", func(h *house) {
+			h.pairs(10, 20*mb, 4000*mb)
+			h.now = h.now.Add(6 * day)
+			h.pairs(6, 2000, 4000*mb)
+		}, []string{"warning web1/crm size-shrunk"}},
+		{"a small source that is added is well", func(h *house) { h.daily(10, 4000*mb); h.pair(0, 2000, 4000*mb, "crm.sql.zst.age") }, nil},
+		{"a large one is seen", func(h *house) { h.daily(10, mb); h.pair(0, 4000*mb, mb, "crm.sql.zst.age") }, []string{"warning web1/crm size-grown"}},
+		{"a database that is lacking is a warning at once", func(h *house) {
+			h.pairs(10, 20*mb, 4000*mb)
+			h.push(0, dump{file: "media.tar.zst.age", size: 4000 * mb})
+		}, []string{"warning web1/crm streams"}},
+		{"and critical once the last one is too old", func(h *house) {
+			h.pairs(10, 20*mb, 4000*mb)
+			h.now = h.now.Add(2*time.Hour + time.Second)
+			h.push(0, dump{file: "media.tar.zst.age", size: 4000 * mb})
+		}, []string{"critical web1/crm streams"}},
+		{"a few days later still", func(h *house) {
+			h.pairs(20, 20*mb, 4000*mb)
+			h.now = h.now.Add(7 * day)
+			for d := 7; d >= 0; d-- {
+				h.push(time.Duration(d)*day, dump{file: "media.tar.zst.age", size: 4000 * mb})
+			}
+		}, []string{"critical web1/crm streams"}},
+		{"a week later it is usual", func(h *house) {
+			h.pairs(20, 20*mb, 4000*mb)
+			h.now = h.now.Add(8 * day)
+			for d := 8; d >= 0; d-- {
+				h.push(time.Duration(d)*day, dump{file: "media.tar.zst.age", size: 4000 * mb})
+			}
+		}, nil},
+		{"another compression is no other file", func(h *house) {
+			h.daily(10, mb)
+			h.push(0, dump{file: "crm.sql.gz.age", size: mb + mb/10})
+		}, nil},
+		{"parts with schedules of their own are well", func(h *house) {
+			for d := 20; d >= 0; d-- {
+				h.push(time.Duration(d)*day+time.Hour, dump{file: "crm.sql.zst.age", size: mb})
+				h.push(time.Duration(d)*day, dump{file: "media.tar.zst.age", size: 4000 * mb})
+			}
+		}, nil},
+		{"unless one of them does not come any more", func(h *house) {
+			for d := 20; d >= 0; d-- {
+				if d > 1 {
+					h.push(time.Duration(d)*day+time.Hour, dump{file: "crm.sql.zst.age", size: mb})
+				}
+				h.push(time.Duration(d)*day, dump{file: "media.tar.zst.age", size: 4000 * mb})
+			}
+		}, []string{"critical web1/crm streams"}},
+
 		{"dumps that stop compressing are critical", func(h *house) {
 			h.ratios(6, 6, 6, 6, 1.0)
 		}, []string{"critical web1/crm compression"}},
@@ -113,6 +170,25 @@ func TestHistories(t *testing.T) {
 					db.ratio = 1
 				}
 				h.push(time.Duration(d)*day, db, dump{file: "media.tar.zst.age", size: 100 * mb, ratio: 1})
+			}
+		}, []string{"critical web1/crm compression"}},
+
+		{"a plain size out of all proportion is well, and no crash", func(h *house) {
+			for d := 5; d >= 0; d-- {
+				h.push(time.Duration(d)*day, dump{file: "crm.sql.zst.age", size: 2000, ratio: 1 << 38})
+			}
+		}, nil},
+		{"a plain size of next to nothing is a ratio too", func(h *house) {
+			h.ratios(6, 6, 6, 6, 0.00001)
+		}, []string{"critical web1/crm compression"}},
+
+		{"media that are encrypted are seen beside a database", func(h *house) {
+			for d := 5; d >= 0; d-- {
+				media := dump{file: "media.tar.zst.age", size: 100 * mb, ratio: 3}
+				if d == 0 {
+					media.ratio = 1
+				}
+				h.push(time.Duration(d)*day, dump{file: "crm.sql.zst.age", size: mb, ratio: 6}, media)
 			}
 		}, []string{"critical web1/crm compression"}},
 
@@ -171,6 +247,16 @@ func TestHistories(t *testing.T) {
 		{"a manifest that cannot be read is critical", func(h *house) {
 			h.vault.failOpen = failOn(h.pushSize(0, mb).ManifestKey(), fmt.Errorf("access denied"))
 		}, []string{"critical web1/crm manifest"}},
+		{"a manifest that the reader cannot bear is critical and ends nothing else", func(h *house) {
+			ref := h.pushSize(time.Hour, mb)
+			h.pushSize(0, 10)
+			h.vault.failOpen = func(key string) error {
+				if key == ref.ManifestKey() {
+					panic("out of range")
+				}
+				return nil
+			}
+		}, []string{"critical web1/crm manifest", "critical web1/crm min-size"}},
 		{"a host without a key is critical", func(h *house) {
 			h.opts.HostKeys = func(string) []ed25519.PublicKey { return nil }
 			h.pushSize(0, mb)
@@ -215,10 +301,6 @@ func TestHistories(t *testing.T) {
 			h.vault.remove(h.pushSize(3*day, mb).ManifestKey())
 			h.pushSize(0, mb)
 		}, nil},
-		{"an older one means that the sweep does not work", func(h *house) {
-			h.vault.remove(h.pushSize(3*day+time.Second, mb).ManifestKey())
-			h.pushSize(0, mb)
-		}, []string{"warning web1/crm unfinished"}},
 		{"an object that belongs to no backup is a warning", func(h *house) {
 			h.pushSize(0, mb)
 			h.vault.put("backups/web1/crm/notes.txt", []byte("x"), start)
@@ -331,6 +413,22 @@ func TestFailedRunIsResolvedByTheNextGoodBackup(t *testing.T) {
 	h.pushSize(time.Hour, 5000)
 	if diff := cmp.Diff([]string{"resolved web1/crm failed-run"}, changes(h.run())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// pair stores a backup of a database and media.
+func (h *house) pair(ago time.Duration, db, media int64, files ...string) {
+	name := "media.tar.zst.age"
+	if len(files) > 0 {
+		name = files[0]
+	}
+	h.push(ago, dump{file: "db.sql.zst.age", size: db}, dump{file: name, size: media})
+}
+
+// pairs does so a day for n days up to yesterday.
+func (h *house) pairs(n int, db, media int64) {
+	for d := n; d >= 1; d-- {
+		h.pair(time.Duration(d)*day, db, media)
 	}
 }
 

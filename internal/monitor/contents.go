@@ -95,7 +95,7 @@ func (l *look) hashes(v *view) {
 
 // runs reports a failure that no good backup has followed.
 func (l *look) runs(v *view) {
-	if id := v.report.Failed; id != "" && v.newerThanBackups(id, time.Time{}) {
+	if id := v.report.Failed; id != "" && !v.retired && v.newerThanBackups(id, time.Time{}) {
 		f := v.finding(CheckFailedRun, holdfast.Warning, "the run of %s failed: %s", minute(id.Time()), v.report.Reason)
 		f.Expected, f.Hint = "a good backup after it", fmt.Sprintf("on %s: pusher doctor, then pusher run %s", v.name.Host, v.name.Job)
 		l.note(f)
@@ -115,7 +115,13 @@ func (l *look) leftovers(v *view) {
 		f.Backup, f.Expected, f.Hint = holdfast.ID(v.future.name), "times of the past", "set the broker's and the monitor's clock right"
 		l.note(f)
 	}
-	if v.overdue.n > 0 {
+	switch {
+	case v.overdue.n == 0:
+	case l.at.Sub(v.orphan.At) < orphanFor:
+		// It may be that retention deletes it at this very moment, its
+		// manifest first. An open finding waits for the next run too.
+		l.undecide(v, CheckUnfinished)
+	default:
 		f := v.finding(CheckUnfinished, holdfast.Warning, "%s without a manifest, older than %s",
 			number(v.overdue.n, "unfinished backup"), age(UnfinishedAfter))
 		f.Backup, f.Expected, f.Hint = holdfast.ID(v.overdue.name), "removed after two days", "holdfast clean"

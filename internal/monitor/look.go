@@ -96,8 +96,9 @@ func (r *run) included(name JobName) bool {
 // watch makes the view of a job that is watched.
 func (r *run) watch(st *state, name JobName, policy holdfast.Policy) *view {
 	v := &view{name: name, policy: policy, first: r.look.at}
+	v.retired = r.opts.Retired != nil && r.opts.Retired(name.Host)
 	if rec := st.Jobs[name.String()]; rec != nil {
-		v.first, v.reread, v.report = rec.First, rec.Reread, rec.Report
+		v.first, v.reread, v.report, v.orphan = rec.First, rec.Reread, rec.Report, rec.Orphan
 	}
 	r.look.views[name] = v
 	return v

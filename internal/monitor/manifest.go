@@ -117,7 +117,15 @@ func (e refused) Error() string { return e.reason }
 
 // openManifest reads a manifest and proves that the host signed it. The error
 // is a refused one where reading it again would give the same.
-func (r *run) openManifest(ctx context.Context, ref holdfast.Ref, trusted []ed25519.PublicKey) (holdfast.Manifest, error) {
+//
+// A manifest is what a host has written; one that this code cannot bear must not
+// end the judgement of all others.
+func (r *run) openManifest(ctx context.Context, ref holdfast.Ref, trusted []ed25519.PublicKey) (_ holdfast.Manifest, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("read manifest of %s: panic: %v", ref, p)
+		}
+	}()
 	if len(trusted) == 0 {
 		return holdfast.Manifest{}, refused{fmt.Sprintf("no public key of host %q is configured", ref.Host)}
 	}
@@ -162,7 +170,7 @@ func learn(b holdfast.Backup, m holdfast.Manifest, err error) fact {
 		f.Fault, f.Reason = CheckManifest, oneLine(err.Error())
 		return f
 	}
-	f.Plain, f.Digest, f.Ratio = m.PlainSize(), digestStreams(m), ratio(m)
+	f.Plain, f.Digest, f.Ratios = m.PlainSize(), digestStreams(m), ratios(m)
 	f.Fault, f.Reason = compare(b, m)
 	return f
 }

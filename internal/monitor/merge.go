@@ -105,7 +105,7 @@ func (st *state) remember(v *view, now time.Time) {
 		delete(st.Jobs, name)
 		return
 	}
-	next := &record{First: v.first, Looked: now, Reread: v.reread, Report: v.report}
+	next := &record{First: v.first, Looked: now, Reread: v.reread, Report: v.report, Orphan: v.orphan}
 	theirs := map[holdfast.ID]fact{}
 	if prior := st.Jobs[name]; prior != nil {
 		if prior.First.Before(next.First) {
@@ -113,6 +113,9 @@ func (st *state) remember(v *view, now time.Time) {
 		}
 		if prior.Reread.At.After(next.Reread.At) {
 			next.Reread = prior.Reread
+		}
+		if prior.Orphan.ID == next.Orphan.ID && prior.Orphan.At.Before(next.Orphan.At) {
+			next.Orphan = prior.Orphan
 		}
 		if prior.Report.Seen > next.Report.Seen {
 			next.Report = prior.Report

@@ -11,9 +11,10 @@
 //	missing       critical           no good backup at all, every + grace after the job was first known
 //	fresh         critical           the newest good backup is older than every + grace
 //	min-size      critical           the newest good backup is smaller than min_size
-//	size-shrunk   warning            … smaller than shrink × the usual size
-//	size-grown    warning            … larger than grow × the usual size
-//	compression   warning, critical  … compresses less than half as well as usual; critical if hardly at all
+//	streams       warning, critical  … lacks a usual file; critical once that is older than every + grace
+//	size-shrunk   warning            … has a file smaller than shrink × its usual size
+//	size-grown    warning            … has a file larger than grow × its usual size
+//	compression   warning, critical  … has a file that compresses less than half as well as usual; critical if hardly at all
 //	max-total     warning            the job's backups take more room than max_total
 //	min-count     warning            fewer good backups than min_count
 //	stored-size   critical, warning  data objects missing or of another size; a warning for unexpected ones
@@ -21,18 +22,22 @@
 //	hash          critical, warning  a re-read object differs from its SHA-256; a warning if unreadable
 //	failed-run    warning            a failure report newer than the newest good backup
 //	future        warning            backups that bear a time to come
-//	unfinished    warning            data without a manifest, older than three days: the sweep does not work
+//	unfinished    warning            data without a manifest, older than three days and seen for an hour: the sweep does not work
 //	stray         warning            objects among the backups that belong to none
 //	reports       warning            more reports than can be sensible
 //
 // A backup is good if the listing says so (holdfast.Backup.Good) and nothing is
 // known against its manifest, its objects or their hashes.
 //
-// The usual size is the median of the largest backup of each of the last 15
-// days that have one, the newest backup aside. Whoever pushes garbage from a
-// stolen host therefore needs more than a week of it, however often he pushes,
-// before garbage becomes usual. A job younger than three such days is measured
-// by the median of its last 15 backups, and of at least 3.
+// Sizes and ratios are compared file by file, so that large media do not hide
+// a database that has become empty. Files are told apart by their plain names,
+// whatever their compression. What is usual is the median of the largest of
+// each of the last 15 days, the day of the newest backup aside; see
+// catalog.History, by which retention judges too. The whole backup is compared
+// where it has a file of which nothing is usual yet.
+//
+// Of a host that was cut off nothing new is expected, so fresh, missing and
+// failed-run are left out; what it has sent is judged as before.
 //
 // # Cost
 //
@@ -52,7 +57,8 @@
 //	   "first": "…", "looked": "…",              first known, last judged
 //	   "reread": {"id": "…", "at": "…"},         the backup last re-read whole
 //	   "report": {"seen": "…", "failed": "…", "reason": "…"},
-//	   "facts": [["<id>", plain bytes, compression ratio, "<digest of names and sizes>",
+//	   "orphan": {"id": "…", "at": "…"},         the oldest that the sweep left, seen since
+//	   "facts": [["<id>", plain bytes, [compression ratio by file, …], "<digest of names and sizes>",
 //	              "<fault>", "<reason>", "<when>"], …]}},   the last three only where faulty
 //	 "reading": {…},                             a re-read that the budget cut short
 //	 "open": [findings]}
@@ -65,6 +71,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"time"
 
@@ -96,11 +103,15 @@ const (
 type Options struct {
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
-	// VaultName is how people call the vault; only for texts.
+	// VaultName is how people call the vault, "" for all vaults seen as one;
+	// only for texts.
 	VaultName string
 	// Policies returns what is asked of a job; false for one that is not
-	// watched, such as that of a host that was taken out of service.
+	// watched.
 	Policies func(host, job string) (holdfast.Policy, bool)
+	// Retired reports whether a host was cut off, so that nothing new is
+	// expected of it; nil for none.
+	Retired func(host string) bool
 	// Expected are the jobs that must exist even if nothing of them has
 	// arrived yet. Jobs that were there once and have a policy are expected
 	// without being named.
@@ -129,11 +140,12 @@ type run struct {
 }
 
 // Run judges the vault. The error is not nil only where the vault could not be
-// judged, or opts cannot be used; the Result then says so as a finding as well.
-// Whatever else is wrong is a finding alone.
+// judged, or opts cannot be used; the Result then says so as a finding as well,
+// also where ctx had a deadline, but not where ctx was cancelled. Whatever else is
+// wrong is a finding alone.
 func Run(ctx context.Context, vault Vault, opts Options) (Result, error) {
 	if opts.Policies == nil || opts.HostKeys == nil {
-		return Result{}, fmt.Errorf("monitor vault %q: no policies or no host keys", opts.VaultName)
+		return Result{}, fmt.Errorf("monitor %s: no policies or no host keys", vaultName("%q", opts.VaultName))
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -154,12 +166,20 @@ func Run(ctx context.Context, vault Vault, opts Options) (Result, error) {
 	}
 	if err != nil {
 		r.look = newLook(now)
+		if errors.Is(ctx.Err(), context.Canceled) { // which says nothing of the vault
+			return r.sum(merge(newState(), r.look, false)), fmt.Errorf("monitor %s: %w", vaultName("%q", opts.VaultName), err)
+		}
 		r.look.note(unreachable(err))
 	}
-	result := r.conclude(ctx, memory)
+	if ctx.Err() != nil { // too slow a vault is remembered as one that cannot be judged
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
+		defer cancel()
+		ctx = late
+	}
+	result := r.sum(r.save(ctx, memory))
 	result.Took = opts.Now().Sub(started)
 	if err != nil {
-		return result, fmt.Errorf("monitor vault %q: %w", opts.VaultName, err)
+		return result, fmt.Errorf("monitor %s: %w", vaultName("%q", opts.VaultName), err)
 	}
 	return result, nil
 }
@@ -190,6 +210,9 @@ func (r *run) observe(ctx context.Context, st *state) error {
 	}
 	return nil
 }
+
+// saveTime is how long saving the state may take after the deadline of a run.
+const saveTime = 30 * time.Second
 
 func unreachable(err error) holdfast.Finding {
 	return holdfast.Finding{

@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"time"
 
@@ -106,9 +105,8 @@ func worstFirst(a, b holdfast.Finding) int {
 		cmp.Compare(a.Host, b.Host), cmp.Compare(a.Job, b.Job), cmp.Compare(a.Check, b.Check))
 }
 
-// conclude compares the look with the memory, saves it, and sums up.
-func (r *run) conclude(ctx context.Context, memory *memory) Result {
-	outcome := r.save(ctx, memory)
+// sum makes the result of what came of the look.
+func (r *run) sum(outcome outcome) Result {
 	result := Result{
 		Vault: r.opts.VaultName, At: r.look.at, Jobs: []JobStatus{}, Unwatched: r.look.unwatched,
 		Findings: outcome.findings, Transitions: outcome.transitions, Remembered: outcome.saved,

@@ -14,13 +14,13 @@ const (
 	manyBackups = 50
 )
 
-// crowd is a vault of 1,000 jobs of 50 daily backups.
+// crowd is a vault of 1,000 jobs of 50 daily backups of two files.
 func crowd(t testing.TB) *house {
 	h := newHouse(t)
 	for j := range manyJobs {
 		for d := range manyBackups {
 			ref := holdfast.Ref{Host: fmt.Sprintf("web%d", j/10), Job: fmt.Sprintf("job-%d", j), ID: h.id(h.now.Add(-time.Duration(d) * day))}
-			h.store(ref, h.key, dump{file: "crm.sql.zst.age", size: 1_234_567})
+			h.store(ref, h.key, dump{file: "crm.sql.zst.age", size: 1_234_567}, dump{file: "media.tar.zst.age", size: 7_654_321})
 		}
 	}
 	return h
@@ -33,7 +33,7 @@ func TestRequestsAreProportionalToPagesAndToWhatIsNew(t *testing.T) {
 	if len(first.Findings) > 0 || first.Checked.Manifests != manyJobs*keptNewest {
 		t.Fatalf("first run: %d findings, %d manifests read, want 0 and %d", len(first.Findings), first.Checked.Manifests, manyJobs*keptNewest)
 	}
-	const pages = manyJobs*manyBackups*2/fakePage + 2 // of backups/ and reports/
+	const pages = manyJobs*manyBackups*3/fakePage + 2 // of backups/ and reports/
 
 	h.vault.pages, h.vault.opens, h.vault.loads, h.vault.swaps = 0, 0, 0, 0
 	second := h.run()
@@ -48,7 +48,7 @@ func TestRequestsAreProportionalToPagesAndToWhatIsNew(t *testing.T) {
 	h.now = h.now.Add(day)
 	for j := range 10 {
 		ref := holdfast.Ref{Host: "web0", Job: fmt.Sprintf("job-%d", j), ID: h.id(h.now)}
-		h.store(ref, h.key, dump{file: "crm.sql.zst.age", size: 1_234_567})
+		h.store(ref, h.key, dump{file: "crm.sql.zst.age", size: 1_234_567}, dump{file: "media.tar.zst.age", size: 7_654_321})
 	}
 	h.run()
 	if h.vault.opens != 10 {

@@ -33,11 +33,19 @@ type record struct {
 	Looked time.Time `json:"looked"`
 	Reread reread    `json:"reread,omitzero"`
 	Report failure   `json:"report,omitzero"`
+	Orphan orphan    `json:"orphan,omitzero"`
 	Facts  []fact    `json:"facts,omitempty"` // newest first
 }
 
 // reread names the backup that was last re-read whole.
 type reread struct {
+	ID holdfast.ID `json:"id"`
+	At time.Time   `json:"at"`
+}
+
+// orphan is the oldest backup without a manifest that the sweep should have
+// removed, and when it was first seen to be one.
+type orphan struct {
 	ID holdfast.ID `json:"id"`
 	At time.Time   `json:"at"`
 }
@@ -61,7 +69,7 @@ type reading struct {
 type fact struct {
 	ID     holdfast.ID
 	Plain  int64     // bytes, of all streams
-	Ratio  float64   // plain to stored, the mean of the streams; 0: unknown
+	Ratios []float64 // plain to stored, by file in the order of plain names
 	Digest string    // of the names and sizes that the manifest demands
 	Fault  string    // the check that it fails, "" if none
 	Reason string    // in a line
@@ -70,7 +78,7 @@ type fact struct {
 
 // MarshalJSON writes a fact as an array: there are tens of thousands of them.
 func (f fact) MarshalJSON() ([]byte, error) {
-	fields := []any{f.ID, f.Plain, f.Ratio, f.Digest}
+	fields := []any{f.ID, f.Plain, f.Ratios, f.Digest}
 	if f.Fault != "" {
 		fields = append(fields, f.Fault, f.Reason, f.At.UTC().Format(time.RFC3339))
 	}
@@ -83,7 +91,7 @@ func (f *fact) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &fields); err != nil {
 		return err
 	}
-	into := []any{&f.ID, &f.Plain, &f.Ratio, &f.Digest, &f.Fault, &f.Reason, &f.At}
+	into := []any{&f.ID, &f.Plain, &f.Ratios, &f.Digest, &f.Fault, &f.Reason, &f.At}
 	if len(fields) != 4 && len(fields) != len(into) {
 		return fmt.Errorf("fact of %d fields, want 4 or %d", len(fields), len(into))
 	}

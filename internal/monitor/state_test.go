@@ -19,8 +19,9 @@ func TestStateRoundTrips(t *testing.T) {
 		First: start, Looked: start,
 		Reread: reread{"20251028T140000Z-9f3c2a7d", start},
 		Report: failure{"20251028T140000Z-9f3c2a7d", "20251028T140000Z-9f3c2a7d", "exit 1"},
+		Orphan: orphan{"20251001T140000Z-9f3c2a7d", start},
 		Facts: []fact{
-			{ID: "20251028T140000Z-9f3c2a7d", Plain: 1 << 40, Ratio: 5.125, Digest: "AAAAAAAAAAA"},
+			{ID: "20251028T140000Z-9f3c2a7d", Plain: 1 << 40, Ratios: []float64{5.125, 0.001}, Digest: "AAAAAAAAAAA"},
 			{ID: "20251027T140000Z-9f3c2a7d", Fault: CheckHash, Reason: "a \"b\"", At: start},
 		},
 	}
@@ -127,7 +128,7 @@ func FuzzDecodeState(f *testing.F) {
 		f.Add([]byte(tt.doc))
 	}
 	f.Add([]byte(`{"version":1,"jobs":{"web1/crm":{"first":"2025-10-28T14:00:00Z","looked":"2025-10-28T14:00:00Z",` +
-		`"facts":[["20251028T140000Z-9f3c2a7d",5,1.5,"AAAAAAAAAAA"],["20251028T140000Z-9f3c2a7d",0,0,"","hash","r","2025-10-28T14:00:00Z"]]}},"open":[]}`))
+		`"facts":[["20251028T140000Z-9f3c2a7d",5,[1.5,2],"AAAAAAAAAAA"],["20251028T140000Z-9f3c2a7d",0,[],"","hash","r","2025-10-28T14:00:00Z"]]}},"open":[]}`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		st, err := decodeState(doc)
 		if err != nil {

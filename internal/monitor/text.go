@@ -58,11 +58,7 @@ func (r Result) summary() string {
 	if len(r.Findings) > 0 {
 		verdict = fmt.Sprintf("%d critical, %s", counts[holdfast.Critical], number(counts[holdfast.Warning], "warning"))
 	}
-	name := "vault"
-	if r.Vault != "" {
-		name += " " + r.Vault
-	}
-	s := fmt.Sprintf("%s: %s in %s, %s, %s; %s opened", name, verdict, number(r.Checked.Jobs, "job"),
+	s := fmt.Sprintf("%s: %s in %s, %s, %s; %s opened", vaultName("%s", r.Vault), verdict, number(r.Checked.Jobs, "job"),
 		number(r.Checked.Backups, "backup"), holdfast.Size(total), number(r.Checked.Manifests, "manifest"))
 	if r.Checked.ManifestsLeft > 0 {
 		s += fmt.Sprintf(" (%d left)", r.Checked.ManifestsLeft)
@@ -77,4 +73,12 @@ func (r Result) summary() string {
 		}
 	}
 	return s
+}
+
+// vaultName names what a run has judged, a vault as format writes it.
+func vaultName(format, name string) string {
+	if name == "" {
+		return "all vaults"
+	}
+	return fmt.Sprintf("vault "+format, name)
 }

@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -229,8 +230,21 @@ func TestEndOfTheContextIsNoJudgement(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r, err := Run(ctx, h.vault, h.opts)
-	if !errors.Is(err, context.Canceled) || len(r.Jobs) > 0 {
-		t.Errorf("error %v and %d jobs, want context.Canceled and none", err, len(r.Jobs))
+	if !errors.Is(err, context.Canceled) || len(r.Jobs) > 0 || len(r.Findings) > 0 || h.vault.swaps > 0 {
+		t.Errorf("error %v, %d jobs, findings %v, %d swaps, want context.Canceled and nothing else", err, len(r.Jobs), states(r), h.vault.swaps)
+	}
+}
+
+func TestTooSlowAVaultIsRememberedAsOneThatCannotBeJudged(t *testing.T) {
+	h := newHouse(t)
+	h.daily(5, 5000)
+	for _, want := range []string{"opened vault reachable", ""} {
+		ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+		defer cancel()
+		r, err := Run(ctx, h.vault, h.opts)
+		if got := strings.Join(changes(r), ", "); !errors.Is(err, context.DeadlineExceeded) || got != want || !r.Remembered {
+			t.Errorf("error %v, changes %q, remembered %t, want context.DeadlineExceeded, %q and true", err, got, r.Remembered, want)
+		}
 	}
 }
 

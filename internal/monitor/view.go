@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,8 +17,8 @@ import (
 // largest of each of the newest days, so that many pushes on one day do not
 // displace what is usual.
 const (
-	keptNewest = 30 // and as many bad ones, and as many without data
-	keptDays   = 16 // the newest's own and the 15 of the reference
+	keptNewest = 30                    // and as many bad ones, and as many without data
+	keptDays   = catalog.UsualDays + 1 // the newest's own and those of the reference
 )
 
 // view is one job as a run sees it: a summary of the listing, small enough to
@@ -26,11 +27,14 @@ type view struct {
 	name      JobName
 	policy    holdfast.Policy
 	forgotten bool // has no policy any more
+	retired   bool // its host was cut off
 
 	first  time.Time
 	reread reread
 	report failure
+	orphan orphan
 
+	history    catalog.History
 	kept       []kept // newest first
 	good       int    // by the listing, those beyond kept too
 	total      int64
@@ -64,6 +68,7 @@ type kept struct {
 	id      holdfast.ID
 	size    int64     // stored, of the data objects
 	stored  time.Time // its manifest, by the vault's clock
+	files   []file    // by name
 	digest  string    // of the names and sizes that are listed
 	hollow  bool      // committed, and without data by the listing alone
 	fact    fact
@@ -72,6 +77,21 @@ type kept struct {
 	settled bool  // fact speaks of what is listed
 	gone    bool  // deleted since it was listed
 	trouble error // why its manifest could not be read in this run
+}
+
+// file is one file of a backup as the listing shows it.
+type file struct {
+	name string // plain, see catalog.FileSizes
+	size int64  // stored, bytes
+}
+
+func filesOf(b holdfast.Backup) []file {
+	sizes := catalog.FileSizes(b.Data)
+	files := make([]file, 0, len(sizes))
+	for _, name := range slices.Sorted(maps.Keys(sizes)) {
+		files = append(files, file{name, sizes[name]})
+	}
+	return files
 }
 
 // good reports whether nothing is known against the backup.
@@ -131,7 +151,7 @@ func (v *view) fill(job catalog.Job, now time.Time, st *state, corrupt holdfast.
 		v.stray.add(o.Key)
 		v.total += o.Size
 	}
-	pick := newPicker()
+	pick, oldest := newPicker(), holdfast.ID("")
 	for _, b := range job.Backups {
 		v.total += b.Size()
 		v.corrupt = v.corrupt || b.Committed && b.ID == corrupt
@@ -144,6 +164,7 @@ func (v *view) fill(job catalog.Job, now time.Time, st *state, corrupt holdfast.
 			v.unfinished.add(string(b.ID))
 			if now.Sub(b.Time()) > UnfinishedAfter {
 				v.overdue.add(string(b.ID))
+				oldest = b.ID
 			}
 			continue
 		case !b.Committed:
@@ -151,10 +172,17 @@ func (v *view) fill(job catalog.Job, now time.Time, st *state, corrupt holdfast.
 		case good:
 			v.good++
 		}
-		pick.offer(b, good, facts[b.ID].Fault)
+		fault := facts[b.ID].Fault
+		if good && (fault == "" || fault == faultUnexpected) {
+			v.history.Add(b.Time(), b.Data)
+		}
+		pick.offer(b, good, fault)
+	}
+	if oldest != v.orphan.ID {
+		v.orphan = orphan{oldest, now}
 	}
 	for rank, b := range pick.picked() {
-		k := kept{id: b.ID, size: b.DataSize(), stored: b.Manifest.ModTime, digest: digestObjects(b), hollow: !b.Good(now)}
+		k := kept{id: b.ID, size: b.DataSize(), files: filesOf(b), stored: b.Manifest.ModTime, digest: digestObjects(b), hollow: !b.Good(now)}
 		k.fact, k.known = facts[b.ID]
 		k.check()
 		v.kept = append(v.kept, k)

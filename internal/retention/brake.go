@@ -2,10 +2,10 @@ package retention
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/catalog"
 )
 
 // The checks of retention's findings.
@@ -17,19 +17,24 @@ const (
 	CheckSweep  = "retention-sweep"  // removing an orphan, an upload or an old report failed
 )
 
-// brakeMedian is how many good backups before the newest make up the median
-// that it is measured against.
-const brakeMedian = 15
-
 // Brake looks at a plan of one job before it is applied and returns why it must
-// not be, or nil. decisions are Plan's. A plan that deletes nothing is never
-// refused. The others are while
+// not be, or nil. It is pure, and remembers nothing of earlier runs: what it must
+// know of the last day it reads from the times in the ids. decisions are Plan's
+// for keep. A plan that deletes nothing is never refused. The others are while
 //
 //   - the job's newest good backup is stale: nothing new arrives to take the
 //     place of what goes, as with a dead job all of whose rules have run out;
-//   - the newest is anomalously small, below expect.MinSize or below
-//     expect.Shrink times the median of up to 15 good ones before it: dumps may
-//     have been empty for days, and the good ones are those about to go;
+//   - the newest is anomalously small, below expect.MinSize or with a file below
+//     expect.Shrink times its usual size, or has lacked a usual file for longer
+//     than expected: dumps may have been empty for days, and the good ones are
+//     those about to go;
+//   - max_total would delete, and one of the newest is more than expect.Grow times
+//     as large as usual: one huge backup could drive all others out;
+//   - max_total, last or hourly would delete, and far more backups have arrived
+//     lately than expect.Every says, or what has arrived lately would be most of
+//     what is left. These rules give up a backup for each that arrives, so whoever
+//     may push decides how much goes; in this way no number of runs takes more
+//     than about half of what was there a day before (see flood);
 //   - more than half of the job's good backups would go at once.
 //
 // The last compares one run with what is there, so a policy in steady state,
@@ -43,87 +48,80 @@ const brakeMedian = 15
 // What a lock of the vault protects counts as deleted, since a listing does not
 // show locks: a policy that keeps less than the lock does can meet the brake in
 // every run, and should keep as long as the lock.
-func Brake(decisions []Decision, expect holdfast.Expect, now time.Time) *holdfast.Finding {
-	var good []Decision // newest first
-	deletions := 0
+func Brake(decisions []Decision, keep holdfast.Keep, expect holdfast.Expect, now time.Time) *holdfast.Finding {
+	c := braking{keep: keep, expect: expect, now: now}
 	for _, d := range decisions {
 		if d.Good {
-			good = append(good, d)
+			c.good = append(c.good, d)
 		}
 		if !d.Keep {
-			deletions++
+			c.deletions++
+			c.overTotal = c.overTotal || d.OverTotal
+			c.byCount = c.byCount || !d.OverTotal && keep.Form == holdfast.Counts && keep.Counts.Last+keep.Counts.Hourly > 0
 		}
 	}
-	if deletions == 0 || len(good) == 0 {
+	if c.deletions == 0 || len(c.good) == 0 {
 		return nil
 	}
-	f := stale(good[0], expect, now)
-	if f == nil {
-		f = small(good, expect)
+	var history catalog.History
+	for _, d := range c.good {
+		history.Add(d.Time, d.Data)
 	}
-	if f == nil && 2*deletions > len(good) {
-		f = &holdfast.Finding{
-			Summary:  fmt.Sprintf("refused to delete %d of %d good backups at once", deletions, len(good)),
-			Expected: "at most half in one run",
-			Actual:   fmt.Sprintf("%d of %d", deletions, len(good)),
+	c.usual = history.Before(c.good[0].Time)
+	for _, refuse := range []func(*braking) *holdfast.Finding{
+		(*braking).stale, (*braking).small, (*braking).large, (*braking).flood, (*braking).most,
+	} {
+		f := refuse(&c)
+		if f == nil {
+			continue
 		}
+		f.Check, f.Severity, f.Host, f.Job = CheckBrake, holdfast.Warning, c.good[0].Host, c.good[0].Job
+		f.Hint = fmt.Sprintf("look at what would go with `holdfast clean --dry-run`; if that is right, "+
+			"`holdfast clean --force` deletes it (%d backups)%s", c.deletions, f.Hint)
+		return f
 	}
-	if f == nil {
-		return nil
-	}
-	f.Check, f.Severity, f.Host, f.Job = CheckBrake, holdfast.Warning, good[0].Host, good[0].Job
-	f.Hint = fmt.Sprintf("look at what would go with `holdfast clean --dry-run`; if that is right, "+
-		"`holdfast clean --force` deletes it (%d backups)", deletions)
-	return f
+	return nil
+}
+
+// braking is one Brake under way.
+type braking struct {
+	keep      holdfast.Keep
+	expect    holdfast.Expect
+	now       time.Time
+	good      []Decision // newest first
+	deletions int
+	overTotal bool // max_total deletes some
+	byCount   bool // a rule deletes some that has a place for so many arrivals
+	usual     catalog.Usual
 }
 
 // stale refuses to thin out what nothing is being added to.
-func stale(newest Decision, expect holdfast.Expect, now time.Time) *holdfast.Finding {
-	if expect.Every.IsZero() || !now.After(expect.Deadline(newest.Time)) {
+func (c *braking) stale() *holdfast.Finding {
+	newest := c.good[0]
+	if c.expect.Every.IsZero() || !c.now.After(c.expect.Deadline(newest.Time)) {
 		return nil
 	}
 	return &holdfast.Finding{
 		Backup:   newest.ID,
 		Summary:  "refused to delete anything while the newest good backup is stale",
-		Expected: fmt.Sprintf("every %v, %v grace", expect.Every, expect.Grace),
-		Actual:   fmt.Sprintf("%v old", now.Sub(newest.Time).Round(time.Minute)),
+		Expected: fmt.Sprintf("every %v, %v grace", c.expect.Every, c.expect.Grace),
+		Actual:   fmt.Sprintf("%v old", c.now.Sub(newest.Time).Round(time.Minute)),
 	}
 }
 
-// small refuses to thin out in favour of a newest backup that looks empty.
-func small(good []Decision, expect holdfast.Expect) *holdfast.Finding {
-	newest := good[0]
-	f := &holdfast.Finding{
-		Backup:  newest.ID,
-		Summary: "refused to delete anything while the newest good backup is anomalously small",
-		Actual:  holdfast.Size(newest.DataSize).String(),
+// most refuses to delete most of what there is. Backups that came on top of what
+// is expected do not count as there, or a flood would hide what goes.
+func (c *braking) most() *holdfast.Finding {
+	there := len(c.good)
+	if _, expected, recent := c.lately(); expected > 0 {
+		there -= max(0, len(recent)-expected-1)
 	}
-	if newest.DataSize < int64(expect.MinSize) {
-		f.Expected = fmt.Sprintf("at least %v", expect.MinSize)
-		return f
-	}
-	before := good[1:min(len(good), 1+brakeMedian)]
-	if len(before) == 0 || expect.Shrink <= 0 {
+	if 2*c.deletions <= there {
 		return nil
 	}
-	usual := median(before)
-	if float64(newest.DataSize) >= expect.Shrink*usual {
-		return nil
+	return &holdfast.Finding{
+		Summary:  fmt.Sprintf("refused to delete %d of %d good backups at once", c.deletions, len(c.good)),
+		Expected: "at most half in one run",
+		Actual:   fmt.Sprintf("%d of %d", c.deletions, len(c.good)),
 	}
-	f.Expected = fmt.Sprintf("at least %v of the median of %v", expect.Shrink, holdfast.Size(usual))
-	return f
-}
-
-// median returns the median data size of at least one backup, in bytes.
-func median(backups []Decision) float64 {
-	sizes := make([]int64, len(backups))
-	for i, b := range backups {
-		sizes[i] = b.DataSize
-	}
-	slices.Sort(sizes)
-	half := len(sizes) / 2
-	if len(sizes)%2 == 1 {
-		return float64(sizes[half])
-	}
-	return float64(sizes[half-1])/2 + float64(sizes[half])/2
 }

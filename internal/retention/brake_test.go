@@ -18,13 +18,14 @@ func TestBrake(t *testing.T) {
 	job := func(n, deletions int, sizes ...int64) []Decision {
 		decisions := make([]Decision, n)
 		for i := range decisions {
-			at := now.Add(-10*time.Hour - time.Duration(i)*day)
-			decisions[i] = Decision{
-				Ref: holdfast.Ref{Host: "web1", Job: "crm", ID: idAt(at, 0)}, Time: at,
-				Good: true, DataSize: 1000, Size: 1_000_000, Keep: i < n-deletions,
-			}
+			at, size := now.Add(-10*time.Hour-time.Duration(i)*day), int64(1000)
 			if i < len(sizes) {
-				decisions[i].DataSize = sizes[i]
+				size = sizes[i]
+			}
+			ref := holdfast.Ref{Host: "web1", Job: "crm", ID: idAt(at, 0)}
+			decisions[i] = Decision{
+				Ref: ref, Time: at, Good: true, DataSize: size, Size: 1_000_000, Keep: i < n-deletions,
+				Data: []holdfast.Object{{Key: ref.Key("crm.sql.zst.age"), Size: size}},
 			}
 		}
 		return decisions
@@ -49,6 +50,7 @@ func TestBrake(t *testing.T) {
 		{"a stale job that loses nothing passes", job(10, 0), expect, now.Add(99 * day), ""},
 		{"without an expectation nothing is stale or small", job(10, 1, 1), holdfast.Expect{}, now.Add(99 * day), ""},
 		{"a newest below the minimum is refused", job(10, 1, 99), holdfast.Expect{MinSize: 100}, now, "small"},
+		{"two before the newest say nothing of its size", job(3, 1, 1), holdfast.Expect{Shrink: 0.5}, now, ""},
 		{"a newest of half the median passes", job(10, 1, 500), expect, now, ""},
 		{"a newest below half the median is refused", job(10, 1, 499), expect, now, "small"},
 		{"the median leaves one outlier out", job(10, 1, 600, 900_000), expect, now, ""},
@@ -56,7 +58,7 @@ func TestBrake(t *testing.T) {
 		{"a smaller database passes once the median is its own", job(20, 1, repeat(9, 400)...), expect, now, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := Brake(c.decisions, c.expect, c.now)
+			f := Brake(c.decisions, holdfast.Keep{}, c.expect, c.now)
 			if c.want == "" {
 				if f != nil {
 					t.Fatalf("got %q, want no brake", f.Summary)
@@ -89,7 +91,7 @@ func repeat(n int, size int64) []int64 {
 
 // A policy that runs every day must never meet the brake, at any age of the job.
 func TestBrakeNeverStopsAPolicyInSteadyState(t *testing.T) {
-	expect := holdfast.Expect{Every: holdfast.Span{N: 1, Unit: holdfast.Day}, Grace: holdfast.Span{N: 2, Unit: holdfast.Hour}, Shrink: 0.5}
+	expect := holdfast.Expect{Every: holdfast.Span{N: 1, Unit: holdfast.Day}, Grace: holdfast.Span{N: 2, Unit: holdfast.Hour}, Shrink: 0.5, Grow: 3}
 	span := func(n int, unit holdfast.Unit) holdfast.Span { return holdfast.Span{N: n, Unit: unit} }
 	for name, keep := range map[string]holdfast.Keep{
 		"windows": {Form: holdfast.Windows, MinKeep: 3, Windows: holdfast.KeepWindows{All: span(7, "d"), Daily: span(16, "d"),
@@ -108,7 +110,7 @@ func TestBrakeNeverStopsAPolicyInSteadyState(t *testing.T) {
 				at = at.Add(day)
 				backups = append(backups, exampleBackup(idAt(at, 0), 1000, false))
 				decisions := Plan(keep, backups, at.Add(time.Hour))
-				if f := Brake(decisions, expect, at.Add(time.Hour)); f != nil {
+				if f := Brake(decisions, keep, expect, at.Add(time.Hour)); f != nil {
 					t.Fatalf("at %s: %s", at, f.Summary)
 				}
 				gone := map[holdfast.ID]bool{}

@@ -18,6 +18,10 @@ type Decision struct {
 	Good     bool      `json:"good"`      // holdfast.Backup.Good at the time of the plan
 	Keep     bool      `json:"keep"`
 	Reasons  []string  `json:"reasons"` // never empty
+	// What Brake judges by: the data objects, and whether it is max_total that
+	// gives the backup up, not the rules.
+	Data      []holdfast.Object `json:"-"`
+	OverTotal bool              `json:"-"`
 }
 
 // Plan decides about the backups of one job of one host, newest first. It is
@@ -43,7 +47,7 @@ func Plan(keep holdfast.Keep, backups []holdfast.Backup, now time.Time) []Decisi
 		t, size := b.Time(), b.Size()
 		decisions[i] = Decision{
 			Ref: b.Ref, Time: t, Size: size, DataSize: size - b.Manifest.Size,
-			Good: b.Good(now), Keep: true,
+			Good: b.Good(now), Keep: true, Data: b.Data,
 		}
 		if !decisions[i].Good {
 			decisions[i].Reasons = unjudged(b, now)
@@ -55,7 +59,7 @@ func Plan(keep holdfast.Keep, backups []holdfast.Backup, now time.Time) []Decisi
 	p.decide()
 	for n, i := range judged {
 		e := p.entries[n]
-		decisions[i].Keep = e.keep
+		decisions[i].Keep, decisions[i].OverTotal = e.keep, e.over
 		decisions[i].Reasons = e.texts()
 	}
 	return decisions
@@ -105,6 +109,7 @@ type entry struct {
 	size int64     // bytes
 	held bool
 	keep bool
+	over bool // the rules keep it and max_total does not
 	why  []why
 }
 
@@ -174,7 +179,7 @@ func (p *plan) cap() {
 		if !e.keep || e.held {
 			continue
 		}
-		e.keep, e.why = false, []why{over}
+		e.keep, e.over, e.why = false, true, []why{over}
 		total -= e.size
 	}
 }

@@ -58,13 +58,19 @@ func lookAt(ctx context.Context, vault holdfast.Lister, ref holdfast.Ref) (look,
 }
 
 // inParallel calls do for each item, n at a time, and returns when all calls
-// have. Once ctx has ended it begins no more.
+// have. Once ctx has ended it begins no more. A panic of do is one of the caller.
 func inParallel[T any](ctx context.Context, n int, items []T, do func(T)) {
 	var next atomic.Int64
 	var running sync.WaitGroup
+	var panicked atomic.Pointer[any]
 	for range min(n, len(items)) {
 		running.Go(func() {
-			for ctx.Err() == nil {
+			defer func() {
+				if p := recover(); p != nil {
+					panicked.Store(&p)
+				}
+			}()
+			for ctx.Err() == nil && panicked.Load() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= len(items) {
 					return
@@ -74,4 +80,7 @@ func inParallel[T any](ctx context.Context, n int, items []T, do func(T)) {
 		})
 	}
 	running.Wait()
+	if p := panicked.Load(); p != nil {
+		panic(*p)
+	}
 }

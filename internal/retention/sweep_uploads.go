@@ -6,7 +6,8 @@ import (
 	"github.com/holdfast-backup/holdfast"
 )
 
-// uploads aborts those that were never finished. An upload is not its object: to
+// uploads aborts those that were never finished, also one whose key the vault no
+// longer knows. An upload is not its object: to
 // abort one whose key is committed by now takes nothing from the backup.
 func (s *sweeper) uploads(ctx context.Context) error {
 	var old []holdfast.Upload
@@ -17,7 +18,7 @@ func (s *sweeper) uploads(ctx context.Context) error {
 		ref, _, ok := holdfast.ParseKey(u.Key)
 		switch {
 		case !s.old(u.Started, OrphanAge):
-		case !ok:
+		case !ok && u.Key != "":
 			s.out.Stray.add(u.Key, u.Size)
 		case s.may(ref.Host, ref.Job):
 			old = append(old, u)

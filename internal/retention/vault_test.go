@@ -63,7 +63,7 @@ func (v *fakeVault) List(ctx context.Context, prefix string) iter.Seq2[holdfast.
 func (v *fakeVault) ListUploads(_ context.Context, prefix string) iter.Seq2[holdfast.Upload, error] {
 	return func(yield func(holdfast.Upload, error) bool) {
 		for _, u := range v.uploads {
-			if strings.HasPrefix(u.Key, prefix) && !yield(u, nil) {
+			if (u.Key == "" || strings.HasPrefix(u.Key, prefix)) && !yield(u, nil) {
 				return
 			}
 		}

@@ -72,7 +72,8 @@ func (r Rounds) Monitor(ctx context.Context, vaults map[string]monitor.Vault, o 
 	var all []monitor.Result
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(vaults)) {
-		o.Now, o.VaultName, o.Policies = r.Now, name, r.watched(name)
+		o.Now, o.VaultName, o.Policies = r.Now, name, r.policies(name)
+		o.Retired = r.Registry().Revoked
 		o.HostKeys = func(host string) []ed25519.PublicKey { return r.Registry().HostKeys(host) }
 		o.Expected = r.expected(name)
 		result, err := monitor.Run(ctx, vaults[name], o)
@@ -91,18 +92,6 @@ func (r Rounds) policies(vault string) func(host, job string) (holdfast.Policy, 
 	return func(host, job string) (holdfast.Policy, bool) {
 		at, policy, ok := registry.Job(host, job)
 		return policy, ok && (at == vault || vault == AnyVault)
-	}
-}
-
-// watched returns the policies by which a vault is judged. Of a host that was
-// cut off nothing new is expected, though what it has sent is kept by its rules.
-func (r Rounds) watched(vault string) func(host, job string) (holdfast.Policy, bool) {
-	registry, policy := r.Registry(), r.policies(vault)
-	return func(host, job string) (holdfast.Policy, bool) {
-		if registry.Revoked(host) {
-			return holdfast.Policy{}, false
-		}
-		return policy(host, job)
 	}
 }
 

@@ -42,6 +42,9 @@ type Options struct {
 	ExcludeIfPresent []string
 	OneFileSystem    bool // leave out what other file systems hold
 	SkipUnreadable   bool // what cannot be read is a warning instead of an error
+	// AllowEmpty takes an include without any regular file. Otherwise it is an
+	// error: a file system that is not mounted is an empty directory.
+	AllowEmpty bool
 }
 
 // Source archives files. It implements holdfast.Source.
@@ -89,10 +92,16 @@ func (s *Source) Dump(ctx context.Context, w io.Writer) (holdfast.Facts, error) 
 	}}
 	out := bufio.NewWriterSize(w, 256<<10)
 	a := &archiver{Source: s, ctx: ctx, tar: tar.NewWriter(out), facts: &facts, links: make(map[inode]string)}
+	stored := make(map[string]int64, len(s.options.Include)) // files by include
 	for _, p := range s.options.Include {
+		before := facts.Stats["files"]
 		if err := a.include(p); err != nil {
 			return facts, err
 		}
+		stored[p] = facts.Stats["files"] - before
+	}
+	if err := s.checkEmpty(stored); err != nil {
+		return facts, err
 	}
 	if a.entries == 0 {
 		return facts, errors.New("files: there is nothing to archive")
@@ -103,13 +112,37 @@ func (s *Source) Dump(ctx context.Context, w io.Writer) (holdfast.Facts, error) 
 	return facts, out.Flush()
 }
 
+// checkEmpty returns an error if an included path yielded no regular file, below
+// it or as an include of its own below it.
+func (s *Source) checkEmpty(stored map[string]int64) error {
+	if s.options.AllowEmpty {
+		return nil
+	}
+	for _, p := range s.options.Include {
+		n := int64(0)
+		for q, files := range stored {
+			if q == p || strings.HasPrefix(q, strings.TrimSuffix(p, "/")+"/") {
+				n += files
+			}
+		}
+		if n == 0 {
+			return fmt.Errorf("include %q: holds no regular file, and allow_empty is not set", p)
+		}
+	}
+	return nil
+}
+
 // Examine implements holdfast.Source. It looks at the included paths
 // themselves, not at everything below.
 func (s *Source) Examine(ctx context.Context) []holdfast.Examination {
 	var found []holdfast.Examination
 	for _, p := range s.options.Include {
 		e := holdfast.Examination{Name: "files " + p, OK: true, Detail: "readable"}
-		if err := readable(p); err != nil {
+		if err := readable(p); err == io.EOF {
+			if !s.options.AllowEmpty {
+				e.OK, e.Detail, e.Hint = false, "is an empty directory", "is something to be mounted there? if not, set allow_empty: true"
+			}
+		} else if err != nil {
 			e.OK, e.Detail = false, err.Error()
 			e.Hint = "check the path, and that this user may read it"
 		}

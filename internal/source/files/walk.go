@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"slices"
@@ -189,7 +188,8 @@ func (at place) open(flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), at.path), nil
 }
 
-// readable returns why an included path cannot be archived, if so.
+// readable returns why an included path cannot be archived, if so; io.EOF for an
+// empty directory.
 func readable(p string) error {
 	info, err := os.Lstat(p)
 	if err != nil {
@@ -205,9 +205,6 @@ func readable(p string) error {
 	defer f.Close()
 	if info.IsDir() {
 		_, err = f.Readdirnames(1)
-		if err == io.EOF {
-			err = nil // an empty directory
-		}
 	}
 	return err
 }

@@ -77,6 +77,7 @@ func (o *opener) open(c config.SourceConfig, names []string) ([]holdfast.Source,
 			Name: names[0], Include: c.Files.Include, Exclude: c.Files.Exclude,
 			ExcludeIfPresent: c.Files.ExcludeIfPresent,
 			OneFileSystem:    c.Files.OneFileSystem, SkipUnreadable: c.Files.SkipUnreadable,
+			AllowEmpty: c.Files.AllowEmpty,
 		}))
 	case c.Command != nil:
 		return o.command(c.Command, names[0])
