@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -48,11 +50,11 @@ what is deleted is gone, and so on. It writes under scratch/ and removes it agai
 				return err
 			}
 			all := []checked{}
-			for name, v := range c.Vaults {
+			for _, name := range slices.Sorted(maps.Keys(c.Vaults)) {
 				if o.vault != "" && name != o.vault {
 					continue
 				}
-				results, err := checkVault(command.Context(), v)
+				results, err := checkVault(command.Context(), c.Vaults[name])
 				if err != nil {
 					return fmt.Errorf("check vault %q: %w", name, err)
 				}

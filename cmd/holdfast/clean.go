@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,7 +36,7 @@ it with --dry-run, and delete with --force if it is meant.`,
 				}
 				run.Only = func(h, j string) bool { return j == job && (host == "" || h == host) }
 			}
-			if run.KeepLast < 0 {
+			if command.Flags().Changed("keep") && run.KeepLast < 1 {
 				return cli.Usage(errors.New("--keep: want a number above zero"))
 			}
 			if err := o.onlyDirect("clean"); err != nil {
@@ -53,7 +54,7 @@ it with --dry-run, and delete with --force if it is meant.`,
 			if o.asJSON {
 				err = errors.Join(err, cli.JSON(command.OutOrStdout(), map[string]any{"vaults": all}))
 			} else {
-				printCleaned(command.OutOrStdout(), all)
+				printCleaned(command.OutOrStdout(), all, args...)
 			}
 			if err == nil && braked(all) {
 				return cli.Silent(cli.ExitFailed)
@@ -79,32 +80,36 @@ func braked(all []rounds.Cleaned) bool {
 	return false
 }
 
-func printCleaned(w io.Writer, all []rounds.Cleaned) {
+// printCleaned says what was done in each vault, to all jobs or the one named.
+func printCleaned(w io.Writer, all []rounds.Cleaned, only ...string) {
 	for _, c := range all {
-		verb := "deleted"
+		deleted, swept := "deleted", "swept"
 		if c.DryRun {
-			verb = "would delete"
+			deleted, swept = "would delete", "would sweep"
 		}
 		for _, j := range c.Jobs {
-			doomed := len(j.Outcome.Deleted)
-			if c.DryRun && !j.Braked {
+			verb, doomed := deleted, len(j.Outcome.Deleted)
+			switch {
+			case j.Braked:
+				verb, doomed = "refused to delete", len(j.Delete)
+			case c.DryRun:
 				doomed = len(j.Delete)
 			}
 			fmt.Fprintf(w, "%s/%s: %d kept (%s), %s %d\n", j.Host, j.Job, j.Kept, holdfast.Size(j.KeptBytes), verb, doomed)
 			if c.DryRun {
 				for _, d := range j.Delete {
-					fmt.Fprintf(w, "  %s  %s  %v\n", d.ID, holdfast.Size(d.Size), d.Reasons)
+					fmt.Fprintf(w, "  %s  %s  %s\n", d.ID, holdfast.Size(d.Size), strings.Join(d.Reasons, "; "))
 				}
 			}
 		}
 		if n := len(c.Swept.Orphans) + len(c.Swept.Uploads); n > 0 {
-			fmt.Fprintf(w, "swept %d leftovers of interrupted uploads (%s)\n", n, holdfast.Size(c.Swept.Bytes))
+			fmt.Fprintf(w, "%s %d leftovers of interrupted uploads (%s)\n", swept, n, holdfast.Size(c.Swept.Bytes))
 		}
 		for _, f := range c.Findings {
 			printFinding(w, f)
 		}
 		if len(c.Jobs) == 0 {
-			fmt.Fprintf(w, "vault %s: no backups\n", c.Vault)
+			fmt.Fprintf(w, "vault %s: %s\n", c.Vault, noBackups(only))
 		}
 	}
 }

@@ -53,6 +53,10 @@ func initialise(command *cobra.Command, dir, url, vault string) error {
 	configPath, secretPath := filepath.Join(dir, configFile), filepath.Join(dir, secretFile)
 	text := config.StarterHoldfast(url, vault, secretFile)
 	if _, err := config.ParseHoldfast(configPath, []byte(text)); err != nil {
+		// The file is not there yet: say which flag is wrong.
+		if problems, ok := errors.AsType[config.Problems](err); ok && problems[0].Path == "broker.url" {
+			err = fmt.Errorf("--url %q: %s", url, problems[0].Text)
+		}
 		return cli.Usage(err)
 	}
 	for _, path := range []string{configPath, secretPath} {

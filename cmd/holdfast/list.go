@@ -45,7 +45,11 @@ func listCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			entries, err := backups.List(command.Context(), host, job)
+			list := backups.List
+			if direct, ok := backups.(*operator.Direct); ok && all {
+				list = direct.ListAll
+			}
+			entries, err := list(command.Context(), host, job)
 			if err != nil {
 				return err
 			}
@@ -57,6 +61,10 @@ func listCommand(o *options) *cobra.Command {
 			}
 			if o.asJSON {
 				return cli.JSON(command.OutOrStdout(), map[string]any{"backups": shown})
+			}
+			if len(shown) == 0 {
+				_, err := fmt.Fprintln(command.OutOrStdout(), noBackups(args))
+				return err
 			}
 			return printList(command.OutOrStdout(), shown, time.Now())
 		},
@@ -77,6 +85,14 @@ func parseJob(s string) (host, job string, err error) {
 	return host, job, cli.Usage(holdfast.CheckName("job", job))
 }
 
+// noBackups says that there are none, of the job where one was named.
+func noBackups(of []string) string {
+	if len(of) == 0 {
+		return "no backups"
+	}
+	return "no backups of " + of[0]
+}
+
 func describe(e operator.Entry) listed {
 	l := listed{Ref: e.Ref, Time: e.Time(), Size: e.Size(), Files: []string{}, Committed: e.Committed, Held: e.Held, Vault: e.Vault}
 	for _, o := range e.Data {
@@ -86,10 +102,6 @@ func describe(e operator.Entry) listed {
 }
 
 func printList(w io.Writer, shown []listed, now time.Time) error {
-	if len(shown) == 0 {
-		_, err := fmt.Fprintln(w, "no backups")
-		return err
-	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "JOB\tID\tAGE\tSIZE\tSTATE\tFILES")
 	var total int64
@@ -101,7 +113,7 @@ func printList(w io.Writer, shown []listed, now time.Time) error {
 		case l.Held:
 			state = "held"
 		}
-		fmt.Fprintf(table, "%s/%s\t%s\t%s\t%s\t%s\t%s\n", l.Host, l.Job, l.ID, age(now.Sub(l.Time)), holdfast.Size(l.Size), state, strings.Join(l.Files, " "))
+		fmt.Fprintf(table, "%s/%s\t%s\t%s\t%s\t%s\t%s\n", l.Host, l.Job, l.ID, age(now.Sub(l.Time)), holdfast.Size(l.Size), state, holdfast.Printable(strings.Join(l.Files, " ")))
 		total += l.Size
 	}
 	if err := table.Flush(); err != nil {

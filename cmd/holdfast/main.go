@@ -3,7 +3,13 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	_ "time/tzdata" // policies name time zones; a minimal machine has none
 
 	"github.com/spf13/cobra"
@@ -72,11 +78,22 @@ func (o *options) load() (*config.Holdfast, error) {
 		return nil, err
 	}
 	c, err := config.LoadHoldfast(path)
-	return c, cli.Usage(err)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = cli.Hint(err, howToFind)
+	}
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	if _, ok := c.Vaults[o.vault]; o.vault != "" && !ok {
+		return nil, cli.Usage(fmt.Errorf("vault %q: not in the configuration, which has %s", o.vault, strings.Join(slices.Sorted(maps.Keys(c.Vaults)), ", ")))
+	}
+	return c, nil
 }
+
+const howToFind = "make one with `holdfast init`, or name it with --config; or use --broker"
 
 // find returns the path of holdfast.yaml.
 func (o *options) find() (string, error) {
 	path, err := cli.FindConfig(o.configPath, "HOLDFAST_CONFIG", "holdfast.yaml")
-	return path, cli.Hint(err, "make one with `holdfast init`, or name it with --config; or use --broker")
+	return path, cli.Hint(err, howToFind)
 }

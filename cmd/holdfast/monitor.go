@@ -14,9 +14,9 @@ import (
 
 func monitorCommand(o *options) *cobra.Command {
 	var run monitor.Options
-	var reread bool
+	var reread, quiet bool
 	command := &cobra.Command{
-		Use:   "monitor",
+		Use:   "monitor [[HOST/]JOB]",
 		Short: "Judge every job: fresh, big enough, whole; exit 1 when something is unhealthy",
 		Long: `Judge every job from what is in the vault: fresh, big enough, of the usual size,
 whole, signed. holdfast serve does the same all the time.
@@ -26,9 +26,17 @@ configuration file: names, sizes and manifests, without a memory and without
 reading data again.
 
 Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged.`,
-		Example: "  holdfast monitor --json",
-		Args:    cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
+		Example: `  holdfast monitor
+  holdfast monitor --quiet      # for cron, which then mails what is unhealthy`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				host, job, err := parseJob(args[0])
+				if err != nil {
+					return err
+				}
+				run.Only = func(h, j string) bool { return j == job && (host == "" || h == host) }
+			}
 			c, vaults, err := o.watched()
 			if err != nil {
 				return err
@@ -47,7 +55,9 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
 				err = errors.Join(err, cli.JSON(command.OutOrStdout(), map[string]any{"vaults": all}))
 			} else {
 				for _, result := range all {
-					err = errors.Join(err, result.Text(command.OutOrStdout()))
+					if !quiet || len(result.Findings) > 0 {
+						err = errors.Join(err, result.Text(command.OutOrStdout()))
+					}
 				}
 			}
 			if err != nil {
@@ -62,6 +72,7 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
 		},
 	}
 	command.Flags().BoolVarP(&run.DryRun, "dry-run", "n", false, "do not remember what was found")
+	command.Flags().BoolVarP(&quiet, "quiet", "q", false, "say nothing while all is healthy")
 	command.Flags().BoolVar(&reread, "reread", true, "read the newest objects again, in turn, and compare their hashes")
 	return command
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,11 +21,41 @@ import (
 type opening struct {
 	identities    []string
 	skipSignature bool
+	hostKeys      []string
 }
 
 func (p *opening) flags(command *cobra.Command) {
 	command.Flags().StringArrayVarP(&p.identities, "identity", "i", nil, "age identity file or SSH private key that decrypts; may be repeated")
+	p.trustFlags(command)
+}
+
+// trustFlags are the flags that say whose signature counts.
+func (p *opening) trustFlags(command *cobra.Command) {
 	command.Flags().BoolVar(&p.skipSignature, "skip-signature", false, "take a manifest whose host nobody has the key of any more")
+	command.Flags().StringArrayVar(&p.hostKeys, "host-key", nil, "public key of the host, ed25519:…, which then alone counts, whatever configuration and broker say; may be repeated")
+}
+
+// choose returns what decides which keys of the host count: --host-key, else
+// with --broker those known from before, else those of the configuration.
+func (p *opening) choose(o *options, host string, warn func(string)) (func([]ed25519.PublicKey) ([]ed25519.PublicKey, error), error) {
+	var keys []ed25519.PublicKey
+	for _, text := range p.hostKeys {
+		key, err := holdfast.ParsePublicKey(text)
+		if err != nil {
+			return nil, cli.Usage(fmt.Errorf("--host-key: %w", err))
+		}
+		keys = append(keys, key)
+	}
+	return func(given []ed25519.PublicKey) ([]ed25519.PublicKey, error) {
+		switch {
+		case len(keys) > 0:
+			return keys, nil
+		case o.broker != "":
+			known := knownHosts{path: o.key + ".known_hosts", broker: strings.TrimRight(o.broker, "/"), warn: warn}
+			return known.choose(host, given)
+		}
+		return given, nil
+	}, nil
 }
 
 // open finds the backup that the selector means and proves its manifest.
@@ -33,7 +65,9 @@ func (p *opening) open(command *cobra.Command, o *options, selector string, prog
 	if err != nil {
 		return nil, none, nil, cli.Usage(err)
 	}
-	warn := func(text string) { fmt.Fprintln(command.ErrOrStderr(), "holdfast: warning:", text) }
+	warn := func(text string) {
+		fmt.Fprintln(command.ErrOrStderr(), "holdfast: warning:", holdfast.PrintableLines(text))
+	}
 	identities, err := restore.LoadIdentities(p.identities, restore.IdentityOptions{Passphrase: askPassphrase, Warn: warn})
 	if err != nil {
 		return nil, none, nil, cli.Usage(err)
@@ -50,7 +84,11 @@ func (p *opening) open(command *cobra.Command, o *options, selector string, prog
 	if err != nil {
 		return nil, none, nil, err
 	}
-	backup, err := restore.Open(command.Context(), fetcher, restore.Options{
+	choose, err := p.choose(o, e.Host, warn)
+	if err != nil {
+		return nil, none, nil, err
+	}
+	backup, err := restore.Open(command.Context(), restore.WithKeys(fetcher, choose), restore.Options{
 		Identities: identities, SkipSignature: p.skipSignature, Warn: warn,
 		Progress: func(done, total int64) { progress.Set(e.Ref.String(), done, total) },
 	})

@@ -79,9 +79,6 @@ func (o *options) direct() (*config.Holdfast, map[string]holdfast.Vault, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, ok := c.Vaults[o.vault]; o.vault != "" && !ok {
-		return nil, nil, cli.Usage(fmt.Errorf("vault %q: not in the configuration", o.vault))
-	}
 	vaults := map[string]holdfast.Vault{}
 	for name, v := range c.Vaults {
 		if o.vault != "" && name != o.vault {

@@ -3,10 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/cli"
@@ -17,14 +20,13 @@ import (
 // restoration is what `holdfast restore` was asked for.
 type restoration struct {
 	opening
-	to, into string
-	stdout   bool
-	streams  []string
-	paths    []string
-	force    bool
-	noOwner  bool
-	binDir   string
-	quiet    bool
+	to, into                  string
+	stdout                    bool
+	streams                   []string
+	paths                     []string
+	force, noOwner, trustHost bool
+	binDir                    string
+	quiet                     bool
 }
 
 func restoreCommand(o *options) *cobra.Command {
@@ -55,14 +57,16 @@ sqlite:PATH; env:NAME or file:PATH where the URL holds a password.
 	flags.StringArrayVar(&r.paths, "path", nil, "with --to: only what lies at or under this path of an archive; may be repeated")
 	flags.BoolVar(&r.force, "force", false, "with --into: also into a database that is not empty")
 	flags.BoolVar(&r.noOwner, "no-owner", false, "do not restore owners")
+	flags.BoolVar(&r.trustHost, "trust-host", false, "with --into: let psql run what a plain dump tells it to run on this machine; only if nobody else can have had the host")
 	flags.StringVar(&r.binDir, "bin-dir", "", "with --into: directory of psql, pg_restore, mysql")
 	flags.BoolVarP(&r.quiet, "quiet", "q", false, "no progress")
-	command.MarkFlagsOneRequired("to", "into", "stdout")
-	command.MarkFlagsMutuallyExclusive("to", "into", "stdout")
 	return command
 }
 
 func (r *restoration) run(command *cobra.Command, o *options, selector string) error {
+	if err := cli.ExactlyOne(command, "to", "into", "stdout"); err != nil {
+		return err
+	}
 	if len(r.streams) > 1 && r.to == "" {
 		return cli.Usage(errors.New("--stream: want one only, unless with --to"))
 	}
@@ -104,14 +108,23 @@ func (r *restoration) write(command *cobra.Command, backup *restore.Backup) ([]r
 	case r.to != "":
 		return backup.ToDir(ctx, r.to, restore.DirOptions{Streams: r.streams, Paths: r.paths, NoOwner: r.noOwner})
 	case r.stdout:
+		widen(command.OutOrStdout())
 		return nil, backup.ToWriter(ctx, stream, command.OutOrStdout())
 	}
 	target, err := databaseTarget(r.into)
 	if err != nil {
 		return nil, cli.Usage(err)
 	}
-	written, err := backup.Into(ctx, target, restore.IntoOptions{Stream: stream, Force: r.force, NoOwner: r.noOwner, BinDir: r.binDir})
+	written, err := backup.Into(ctx, target, restore.IntoOptions{Stream: stream, Force: r.force, NoOwner: r.noOwner, TrustHost: r.trustHost, BinDir: r.binDir})
 	return []restore.Written{written}, err
+}
+
+// widen has a pipe hold as much as one write takes, so that writer and reader
+// take turns less often. What is no pipe, or may not, stays as it is.
+func widen(w io.Writer) {
+	if f, ok := w.(*os.File); ok {
+		unix.FcntlInt(f.Fd(), unix.F_SETPIPE_SZ, 1<<20)
+	}
 }
 
 // databaseTarget returns what --into names; a reference keeps a password out of

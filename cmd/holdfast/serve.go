@@ -26,7 +26,7 @@ of disk vaults, retention and the monitor in one process, until SIGTERM.
 
 SIGHUP reads the configuration again and puts its hosts, operators, jobs and
 policies into force.`,
-		Example: "  holdfast --config /etc/holdfast/holdfast.yaml serve",
+		Example: "  holdfast serve --config /etc/holdfast/holdfast.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := o.load()

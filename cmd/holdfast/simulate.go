@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -145,5 +148,5 @@ func (o *options) policy(name string) (holdfast.Policy, error) {
 		policy, err := j.Policy()
 		return policy, cli.Usage(err)
 	}
-	return holdfast.Policy{}, cli.Usage(fmt.Errorf("job %q: not in the configuration", name))
+	return holdfast.Policy{}, cli.Usage(fmt.Errorf("job %q: not in the configuration, whose jobs are %s", name, cmp.Or(strings.Join(slices.Sorted(maps.Keys(c.Jobs)), ", "), "none")))
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,6 +35,9 @@ identity stays with you.`,
 			if err != nil {
 				return err
 			}
+			if !slices.ContainsFunc(backup.Manifest.Streams, func(s holdfast.Stream) bool { return stream == "" || s.Name == stream }) {
+				return cli.Usage(fmt.Errorf("--stream %q: not in %s, which has %s", stream, e.Ref, streamNames(backup.Manifest)))
+			}
 			urls, expires := map[string]string{}, time.Time{}
 			for _, s := range backup.Manifest.Streams {
 				if stream != "" && s.Name != stream {
@@ -57,6 +62,14 @@ identity stays with you.`,
 	}
 	command.Flags().TextVar(&valid, "valid", valid, "how long the links are valid, at most 7d")
 	command.Flags().StringVar(&stream, "stream", "", "this stream of the backup only")
-	command.Flags().BoolVar(&p.skipSignature, "skip-signature", false, "take a manifest whose host nobody has the key of any more")
+	p.trustFlags(command)
 	return command
+}
+
+func streamNames(m holdfast.Manifest) string {
+	var names []string
+	for _, s := range m.Streams {
+		names = append(names, s.Name)
+	}
+	return strings.Join(names, ", ")
 }

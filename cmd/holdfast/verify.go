@@ -54,7 +54,7 @@ func printVerification(w io.Writer, v restore.Verification) {
 	for _, s := range v.Streams {
 		switch {
 		case s.Error != "":
-			fmt.Fprintf(w, "  %s: WRONG: %s\n", s.Name, s.Error)
+			fmt.Fprintf(w, "  %s: WRONG: %s\n", s.Name, holdfast.PrintableLines(s.Error))
 		case s.Plain:
 			fmt.Fprintf(w, "  %s: stored %s and plain %s: sizes and hashes right\n", s.Name, holdfast.Size(s.StoredSize), holdfast.Size(s.PlainSize))
 		default:

@@ -65,9 +65,9 @@ func newDoctor(o *options) (doctor.Options, error) {
 	if err != nil {
 		return doctor.Options{}, err
 	}
-	key, err := token.LoadPrivateKey(c.Key)
+	key, err := loadKey(c)
 	if err != nil {
-		return doctor.Options{}, cli.Usage(cli.Hint(err, "`pusher init` makes this host's key"))
+		return doctor.Options{}, err
 	}
 	signer, err := token.NewSigner(key, c.Host, c.Broker)
 	if err != nil {
@@ -105,6 +105,9 @@ func printReport(w io.Writer, r doctor.Report) {
 		section("job "+j.Job, j.Examined)
 	}
 	section("what this host must not be able to do", r.Attacks)
+	if len(r.Attacks) == 0 {
+		fmt.Fprintln(w, "  not tried: the broker does not answer")
+	}
 	if r.OK() {
 		fmt.Fprintln(w, "all well")
 	} else {

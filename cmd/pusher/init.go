@@ -45,31 +45,38 @@ the backups. Take it off this host, to a safe place or two.`,
 	flags.StringVar(&i.recipient, "recipient", "", "who can decrypt: age1…, age1pq1… or ssh-ed25519 …")
 	flags.StringVar(&i.identity, "identity", "", "make a new age identity in this file, and encrypt to it")
 	_ = command.MarkFlagRequired("broker")
-	command.MarkFlagsOneRequired("recipient", "identity")
-	command.MarkFlagsMutuallyExclusive("recipient", "identity")
 	return command
 }
 
 func (i initialisation) run(command *cobra.Command) error {
+	if err := cli.ExactlyOne(command, "recipient", "identity"); err != nil {
+		return err
+	}
 	if err := i.complete(); err != nil {
 		return err
 	}
 	configPath, keyPath := filepath.Join(i.dir, "pusher.yaml"), filepath.Join(i.dir, i.host+".key")
 	for _, path := range []string{configPath, keyPath, i.identity} {
 		if _, err := os.Lstat(path); path != "" && err == nil {
-			return cli.Usage(cli.Hint(fmt.Errorf("write %q: it exists already, and is left as it is", path), "remove it, or choose another place with --dir"))
+			hint := "remove it, or choose another place with --dir"
+			if path == i.identity {
+				hint = "to encrypt to it, pass --recipient with what `age-keygen -y` prints of it"
+			}
+			return cli.Usage(cli.Hint(fmt.Errorf("write %q: it exists already, and is left as it is", path), "%s", hint))
 		}
 	}
-	if i.identity != "" {
-		recipient, err := newIdentity(i.identity)
-		if err != nil {
-			return err
-		}
-		i.recipient = recipient
+	identity, err := i.newIdentity()
+	if err != nil {
+		return err
 	}
 	text := config.StarterPusher(i.host, i.broker, filepath.Base(keyPath), i.recipient)
 	if _, err := config.ParsePusher(configPath, []byte(text)); err != nil {
-		return cli.Usage(err)
+		return cli.Usage(i.explain(err))
+	}
+	if i.identity != "" {
+		if err := cli.NewFile(i.identity, identity, 0o600); err != nil {
+			return err
+		}
 	}
 	public, err := cli.NewKey(keyPath)
 	if err != nil {
@@ -95,7 +102,7 @@ func (i *initialisation) complete() error {
 	}
 	if i.recipient != "" {
 		if _, _, err := stream.ParseRecipients([]string{i.recipient}); err != nil {
-			return cli.Usage(err)
+			return cli.Usage(cli.Hint(fmt.Errorf("--recipient: %w", err), "`age-keygen -y` prints the recipient of an identity; --identity makes a new one"))
 		}
 	}
 	if i.dir == "" {
@@ -113,7 +120,7 @@ func (i initialisation) report(command *cobra.Command, configPath, public string
 	_, err := fmt.Fprintf(out, `# made %s and the key beside it
 # paste into holdfast.yaml on the server, with the jobs this host may push:
 hosts:
-  %s: { key: "%s", jobs: [files] }
+  %s: { key: "%s", jobs: [etc] }
 `, configPath, i.host, public)
 	if i.identity != "" {
 		_, err2 := fmt.Fprintf(out, `#
@@ -126,13 +133,25 @@ hosts:
 	return err
 }
 
-// newIdentity makes an age identity in a file that is not there yet and returns its recipient.
-func newIdentity(path string) (recipient string, err error) {
+// newIdentity makes an age identity, if one was asked for, to encrypt to, and
+// returns the text of its file.
+func (i *initialisation) newIdentity() ([]byte, error) {
+	if i.identity == "" {
+		return nil, nil
+	}
 	identity, err := age.GenerateX25519Identity()
 	if err != nil {
-		return "", fmt.Errorf("make age identity: %w", err)
+		return nil, fmt.Errorf("make age identity: %w", err)
 	}
-	recipient = identity.Recipient().String()
-	text := fmt.Sprintf("# decrypts Holdfast backups; keep it off the backed-up hosts\n# public key: %s\n%s\n", recipient, identity)
-	return recipient, cli.NewFile(path, []byte(text), 0o600)
+	i.recipient = identity.Recipient().String()
+	return fmt.Appendf(nil, "# decrypts Holdfast backups; keep it off the backed-up hosts\n# public key: %s\n%s\n", i.recipient, identity), nil
+}
+
+// explain says of a pusher.yaml that is not there yet which flag is wrong.
+func (i initialisation) explain(err error) error {
+	problems, ok := errors.AsType[config.Problems](err)
+	if ok && problems[0].Path == "broker" {
+		return fmt.Errorf("--broker %q: %s", i.broker, problems[0].Text)
+	}
+	return err
 }

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"runtime/debug"
 
@@ -42,7 +44,7 @@ pusher dumps, compresses, encrypts and sends; a broker elsewhere admits, names
 and keeps. Nothing on this host can list, read or delete a backup.
 
 Exit codes: 0 all well, 1 failed, 2 configuration or usage, 3 part of it failed.`,
-		Example: `  pusher init --host web1 --broker https://backup.example.org
+		Example: `  pusher init --host web1 --broker https://backup.example.org --identity identity.txt
   pusher doctor
   pusher run
   mysqldump shop | pusher push shop`,
@@ -60,11 +62,16 @@ func (o *options) load() (*config.Pusher, error) {
 		return nil, err
 	}
 	c, err := config.LoadPusher(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = cli.Hint(err, howToFind)
+	}
 	return c, cli.Usage(err)
 }
+
+const howToFind = "make one with `pusher init`, or name it with --config"
 
 // find returns the path of pusher.yaml.
 func (o *options) find() (string, error) {
 	path, err := cli.FindConfig(o.configPath, "PUSHER_CONFIG", "pusher.yaml")
-	return path, cli.Hint(err, "make one with `pusher init`, or name it with --config")
+	return path, cli.Hint(err, howToFind)
 }

@@ -37,6 +37,10 @@ func runCommand(o *options) *cobra.Command {
 		Long: `Back up the jobs named, or all of pusher.yaml, one after the other. On a terminal
 it shows progress; elsewhere it prints one line of JSON per job.
 
+--only db or --only files backs up a part. A part of a job that has both is a job of
+its own, crm-db or crm-files: among the whole backups of crm it would pass for one.
+Name it in holdfast.yaml, with what to expect of it.
+
 --dry-run dumps, compresses and encrypts as a run does, to nowhere: it proves the
 dumps and shows their sizes, contacts no broker and runs no hooks.
 
@@ -58,22 +62,26 @@ Exit codes: 0 all well, 1 failed, 2 configuration or usage, 3 part of it failed.
 			}
 			return r.run(command, c, jobs, dryRun)
 		},
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			c, err := o.load()
-			if err != nil {
-				return nil, cobra.ShellCompDirectiveError
-			}
-			return jobNames(c), cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: o.completeJob,
 	}
 	r.flags(command)
 	command.Flags().StringVar(&only, "only", "", "only these sources of the jobs: db or files")
+	_ = command.RegisterFlagCompletionFunc("only", cobra.FixedCompletions([]string{"db", "files"}, cobra.ShellCompDirectiveNoFileComp))
 	command.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "dump to nowhere, send nothing")
 	return command
 }
 
+// completeJob offers the names of the jobs to the shell.
+func (o *options) completeJob(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	c, err := o.load()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return jobNames(c), cobra.ShellCompDirectiveNoFileComp
+}
+
 // chosen opens the jobs named, or all; with only, those that have such sources.
-// Whatever is wrong with one of them is said before the first one runs.
+// A job whose secrets are missing does not stop the others: its run fails.
 func chosen(c *config.Pusher, names []string, only string) ([]push.Job, error) {
 	all := len(names) == 0
 	if all {
@@ -85,10 +93,9 @@ func chosen(c *config.Pusher, names []string, only string) ([]push.Job, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(job.Sources) == 0 && all {
+		if none := len(job.Sources) == 0 && job.Broken == nil; none && all {
 			continue
-		}
-		if len(job.Sources) == 0 {
+		} else if none {
 			return nil, cli.Usage(fmt.Errorf("job %q: has no sources of --only %s", name, only))
 		}
 		jobs = append(jobs, job)
@@ -131,15 +138,18 @@ func (r *reporting) run(command *cobra.Command, c *config.Pusher, jobs []push.Jo
 			break
 		}
 	}
-	return verdict(outcomes, len(jobs))
+	return verdict(outcomes, len(jobs), r.inWords(command.OutOrStdout()))
 }
+
+// inWords reports whether outcomes are told in sentences.
+func (r *reporting) inWords(w io.Writer) bool { return !r.asJSON && cli.IsTerminal(w) }
 
 // tell prints one outcome: a sentence on a terminal, a line of JSON elsewhere.
 func (r *reporting) tell(w io.Writer, o push.Outcome) error {
 	if r.quiet && o.Status == push.OK {
 		return nil
 	}
-	if r.asJSON || !cli.IsTerminal(w) {
+	if !r.inWords(w) {
 		return json.NewEncoder(w).Encode(o)
 	}
 	name := o.Host + "/" + o.Job
@@ -182,9 +192,9 @@ func warnings(o push.Outcome) []string {
 }
 
 // verdict returns nil if all of the jobs are well, else the error with the exit
-// code: what failed was told already, job by job, where stdout is no terminal
-// only as JSON, so standard error says it once more in words.
-func verdict(outcomes []push.Outcome, jobs int) error {
+// code. What failed was told already, job by job; where that was JSON, standard
+// error says it once more in words, else how many they were.
+func verdict(outcomes []push.Outcome, jobs int, inWords bool) error {
 	var errs []error
 	wholly := 0
 	for _, o := range outcomes {
@@ -195,15 +205,30 @@ func verdict(outcomes []push.Outcome, jobs int) error {
 			errs = append(errs, fmt.Errorf("%s/%s: %w", o.Host, o.Job, err))
 		}
 	}
-	if stopped := jobs - len(outcomes); stopped > 0 {
+	failed := len(errs)
+	stopped := jobs - len(outcomes)
+	if stopped > 0 {
 		errs = append(errs, fmt.Errorf("stopped before %d more jobs", stopped))
 		wholly += stopped
 	}
-	switch {
-	case len(errs) == 0:
+	if len(errs) == 0 {
 		return nil
-	case wholly == jobs:
-		return errors.Join(errs...)
 	}
-	return cli.Partial(errors.Join(errs...))
+	err := errors.Join(errs...)
+	if inWords && stopped == 0 {
+		err = counted{err, failed, jobs}
+	}
+	if wholly == jobs {
+		return err
+	}
+	return cli.Partial(err)
 }
+
+// counted is the failure of jobs of which each was told already.
+type counted struct {
+	error
+	failed, jobs int
+}
+
+func (c counted) Error() string { return fmt.Sprintf("%d of %d jobs failed", c.failed, c.jobs) }
+func (c counted) Unwrap() error { return c.error }

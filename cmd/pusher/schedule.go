@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/config"
 )
 
 func scheduleCommand(o *options) *cobra.Command {
@@ -25,10 +27,18 @@ paste them where they belong.`,
   pusher schedule --systemd`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if err := cli.ExactlyOne(command, "cron", "systemd"); err != nil {
+				return err
+			}
 			path, err := o.find()
 			if err != nil {
 				return err
 			}
+			c, err := o.load()
+			if err != nil {
+				return err
+			}
+			warnOfVariables(command.ErrOrStderr(), c)
 			s, err := newSchedule(path)
 			if err != nil {
 				return err
@@ -39,10 +49,8 @@ paste them where they belong.`,
 			return s.systemd(command.OutOrStdout())
 		},
 	}
-	command.Flags().BoolVar(&cron, "cron", false, "print a line for /etc/cron.d; for crontab -e leave out the user")
+	command.Flags().BoolVar(&cron, "cron", false, "print a line for /etc/cron.d (as root) or crontab -e")
 	command.Flags().BoolVar(&systemd, "systemd", false, "print a service and a timer")
-	command.MarkFlagsOneRequired("cron", "systemd")
-	command.MarkFlagsMutuallyExclusive("cron", "systemd")
 	return command
 }
 
@@ -68,11 +76,36 @@ func newSchedule(configPath string) (schedule, error) {
 	return schedule{1 + rand.IntN(4), rand.IntN(60), name, program, configPath}, nil
 }
 
+// cron prints a line for /etc/cron.d, where root writes, or for a user's own
+// crontab, which has no column for the user.
 func (s schedule) cron(w io.Writer) error {
-	_, err := fmt.Fprintf(w, `# Holdfast: every night at %02d:%02d; cron mails what goes wrong, and only that.
-%d %d * * * %s %s --config %s run --quiet
-`, s.hour, s.minute, s.minute, s.hour, s.user, s.program, s.config)
+	place, column := "for `crontab -e`", ""
+	if s.user == "root" {
+		place, column = "for /etc/cron.d; in `crontab -e` leave out root", "root "
+	}
+	command := strings.ReplaceAll(shellWord(s.program)+" --config "+shellWord(s.config)+" run --quiet", "%", `\%`)
+	_, err := fmt.Fprintf(w, `# Holdfast, every night at %02d:%02d, %s.
+# cron mails what goes wrong, and only that.
+%d %d * * * %s%s
+`, s.hour, s.minute, place, s.minute, s.hour, column, command)
 	return err
+}
+
+// shellWord quotes a path where a shell would not take it as it is.
+func shellWord(path string) string {
+	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+// unitWord quotes a path for a systemd unit.
+func unitWord(path string) string {
+	path = strings.NewReplacer("%", "%%", `\`, `\\`, `"`, `\"`).Replace(path)
+	if strings.ContainsAny(path, " \t'") {
+		return `"` + path + `"`
+	}
+	return path
 }
 
 func (s schedule) systemd(w io.Writer) error {
@@ -86,6 +119,8 @@ After=network-online.target
 Type=oneshot
 User=%s
 ExecStart=%s --config %s run --quiet
+# Where pusher.yaml takes secrets from the environment (env:NAME):
+#EnvironmentFile=/etc/holdfast/pusher.env
 Nice=10
 IOSchedulingClass=idle
 NoNewPrivileges=yes
@@ -105,6 +140,14 @@ Persistent=true
 WantedBy=timers.target
 
 # then: systemctl daemon-reload && systemctl enable --now holdfast-pusher.timer
-`, s.user, s.program, s.config, s.hour, s.minute)
+`, s.user, unitWord(s.program), unitWord(s.config), s.hour, s.minute)
 	return err
+}
+
+// warnOfVariables says what the configuration takes from an environment that a scheduler
+// does not have.
+func warnOfVariables(w io.Writer, c *config.Pusher) {
+	if names := c.Variables(); len(names) > 0 {
+		fmt.Fprintf(w, "pusher: warning: pusher.yaml takes %s from the environment, which cron and systemd do not have; use file:… instead\n", strings.Join(names, ", "))
+	}
 }

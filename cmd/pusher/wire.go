@@ -2,7 +2,10 @@ package main
 
 import (
 	"cmp"
+	"crypto/ed25519"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,9 +27,9 @@ const defaultTimeout = 24 * time.Hour
 
 // deps returns what runs need: the broker's client, and the host's signature.
 func deps(c *config.Pusher) (push.Deps, error) {
-	key, err := token.LoadPrivateKey(c.Key)
+	key, err := loadKey(c)
 	if err != nil {
-		return push.Deps{}, cli.Usage(cli.Hint(err, "`pusher init` makes this host's key"))
+		return push.Deps{}, err
 	}
 	signer, err := token.NewSigner(key, c.Host, c.Broker)
 	if err != nil {
@@ -41,6 +44,18 @@ func deps(c *config.Pusher) (push.Deps, error) {
 		SignManifest: func(m holdfast.Manifest) ([]byte, error) { return token.SignManifest(key, m) },
 		Now:          time.Now,
 	}, nil
+}
+
+// loadKey reads this host's private key.
+func loadKey(c *config.Pusher) (ed25519.PrivateKey, error) {
+	key, err := token.LoadPrivateKey(c.Key)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = cli.Hint(err, "`pusher init` makes this host's key; or correct key in pusher.yaml")
+	case secret.CheckMode(c.Key) != nil:
+		err = cli.Hint(err, "chmod 0600 %s; if others have read it, make a new one", c.Key)
+	}
+	return key, cli.Usage(err)
 }
 
 // newJob returns the job of the configuration, without its sources.
@@ -69,19 +84,22 @@ func newJob(c *config.Pusher, name string, j config.PusherJob) (push.Job, error)
 }
 
 // openJob returns the job with its sources, of all kinds or those that only names.
+// A part of a job is a job of its own, "crm-db": among the whole backups of crm it
+// would pass for one of them.
 func openJob(c *config.Pusher, name, only string) (push.Job, error) {
 	j, ok := c.Jobs[name]
 	if !ok {
 		return push.Job{}, cli.Usage(fmt.Errorf("job %q: not in pusher.yaml, which has %s", name, strings.Join(jobNames(c), ", ")))
 	}
+	opened, broken := open.Open(name, j.Sources, wanted(only))
+	if only != "" && slices.ContainsFunc(j.Sources, func(s config.SourceConfig) bool { return !wanted(only)(s.Kind()) }) {
+		name += "-" + only
+	}
 	job, err := newJob(c, name, j)
 	if err != nil {
 		return push.Job{}, err
 	}
-	opened, err := open.Open(name, j.Sources, wanted(only))
-	if err != nil {
-		return push.Job{}, cli.Usage(fmt.Errorf("job %q: %w", name, err))
-	}
+	job.Broken = broken
 	for _, s := range opened {
 		job.Sources = append(job.Sources, push.Source{Stream: s.Name, Source: s.Source})
 		job.Secrets = append(job.Secrets, s.Secrets...)

@@ -23,6 +23,7 @@ type client struct {
 	env      []string
 	passfile string // content of a file in memory, which the client finds as proc.FirstFile; "" for none
 	password string // not to be shown
+	lastWord string // what a success has to print last; "" for whatever it prints
 }
 
 func (c client) name() string { return filepath.Base(c.path) }
@@ -62,6 +63,10 @@ func (c client) feed(ctx context.Context, write func(stdin io.Writer) error) (sa
 		return "", err
 	}
 	defer free()
+	printed := watch.NewTail(len(c.lastWord) + 1)
+	if c.lastWord != "" {
+		cmd.Stdout = printed
+	}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return "", c.fault(err, stderr)
@@ -95,6 +100,8 @@ func (c client) feed(ctx context.Context, write func(stdin io.Writer) error) (sa
 		return "", c.fault(waitErr, stderr)
 	case writeErr != nil:
 		return "", c.fault(errors.New("ended before it had read everything"), stderr)
+	case c.lastWord != "" && string(printed.Bytes()) != c.lastWord+"\n":
+		return "", c.fault(errors.New("did not take the end of the dump for its end"), stderr)
 	}
 	return c.said(stderr), nil
 }
@@ -123,7 +130,7 @@ func (c client) output(ctx context.Context) (string, error) {
 	defer free()
 	out, err := proc.Output(ctx, proc.Command{Path: c.path, Args: c.args, Env: c.env, Files: files, Secrets: []string{c.password}})
 	if exit, ok := errors.AsType[*proc.ExitError](err); ok {
-		return "", &ClientError{Client: c.name(), Err: errors.New(exit.Status), Stderr: exit.Stderr}
+		return "", &ClientError{Client: c.name(), Err: errors.New(exit.Status), Stderr: holdfast.PrintableLines(exit.Stderr)}
 	}
 	return out, err
 }
@@ -133,7 +140,9 @@ func (c client) fault(err error, stderr *watch.Tail) error {
 }
 
 // said returns the end of the client's standard error, fit to be shown.
-func (c client) said(stderr *watch.Tail) string { return proc.StderrText(stderr, c.password) }
+func (c client) said(stderr *watch.Tail) string {
+	return holdfast.PrintableLines(proc.StderrText(stderr, c.password))
+}
 
 // findClient returns the path of the first of names that is installed.
 func findClient(binDir string, names ...string) (string, error) {

@@ -147,7 +147,10 @@ func (d *dirRestore) prepare(streams []holdfast.Stream) error {
 			return &ChoiceError{fmt.Sprintf("stream %q is no archive to take paths from", s.Name), d.backup.streamNames()}
 		}
 	}
-	return nil
+	if len(d.options.Paths) > 0 {
+		return nil // part of it may fit where all of it does not
+	}
+	return checkSpace(d.root, streams...)
 }
 
 // restore writes one stream under its temporary name.
@@ -162,7 +165,7 @@ func (d *dirRestore) restore(ctx context.Context, s holdfast.Stream) error {
 		if !isTar(s) {
 			return copyAll(p.file, plain)
 		}
-		written.Members, err = d.extract(ctx, p, plain)
+		written.Members, err = d.extract(ctx, p, plain, s.PlainSize)
 		return err
 	})
 	if err != nil {
@@ -180,13 +183,13 @@ func (d *dirRestore) restore(ctx context.Context, s holdfast.Stream) error {
 	return nil
 }
 
-func (d *dirRestore) extract(ctx context.Context, p *partial, plain io.Reader) (members int64, err error) {
+func (d *dirRestore) extract(ctx context.Context, p *partial, plain io.Reader, size int64) (members int64, err error) {
 	root, err := d.root.OpenRoot(p.temp)
 	if err != nil {
 		return 0, err
 	}
 	defer root.Close()
-	t := &tree{root: root, paths: d.paths, warn: d.backup.options.Warn}
+	t := &tree{root: root, paths: d.paths, left: size, warn: d.backup.options.Warn}
 	if !d.options.NoOwner && os.Geteuid() == 0 {
 		t.owners = newOwners()
 	}

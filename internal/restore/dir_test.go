@@ -160,13 +160,24 @@ func TestLeftoversOfKilledRestoresAreRemovedUnlessInUse(t *testing.T) {
 func TestFullDiskFailsTheRestoreAndLeavesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.backup(testRef, plain{name: "crm", file: "crm.sql", data: noise(3 << 20)}, tarOf(t, "media", reg("a", string(noise(3<<20)))))
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+	disk := t.TempDir()
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=5m"); err != nil {
 		t.Fatalf("mount a small tmpfs (needs root): %v", err)
 	}
-	t.Cleanup(func() { unix.Unmount(dir, 0) })
+	t.Cleanup(func() { unix.Unmount(disk, 0) })
+	dir, other := filepath.Join(disk, "dir"), filepath.Join(disk, "other")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"crm", "media"} {
-		if _, err := w.open(testRef).ToDir(t.Context(), dir, DirOptions{Streams: []string{name}}); !errors.Is(err, syscall.ENOSPC) {
+		os.Remove(other)
+		b := w.open(testRef)
+		b.options.Progress = func(done, _ int64) { // somebody else takes the room meanwhile
+			if _, err := os.Stat(other); err != nil {
+				os.WriteFile(other, make([]byte, 4<<20), 0o600)
+			}
+		}
+		if _, err := b.ToDir(t.Context(), dir, DirOptions{Streams: []string{name}}); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("%s: got %v, want %v", name, err, syscall.ENOSPC)
 		}
 		wantEmpty(t, dir)

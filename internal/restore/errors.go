@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/holdfast-backup/holdfast"
 )
 
 // Errors of this package that callers branch on. They and the types below bear
@@ -20,7 +22,16 @@ var (
 	ErrIncomplete error = advised{"holds a restore that did not finish", "drop the database, make it again and repeat the restore"}
 	// ErrNotFound: nothing in the archives lies at or under a path asked for.
 	ErrNotFound error = advised{"not in the backup", "list what there is with: holdfast restore JOB --stdout | tar -t"}
+	// ErrNoSpace: the manifest announces more than there is room for.
+	ErrNoSpace error = advised{"does not fit on this file system", "make room or restore into another place; one file of an archive comes with --path, and --stdout writes nothing here"}
 )
+
+var (
+	errNoRestrict error = advised{"psql is too old to be kept from running what a dump tells it to run on this machine", "update psql to at least 13.22, 14.19, 15.14, 16.10, 17.6 or 18; --trust-host goes without, if nobody else can have had the host that the backup is of"}
+	errGetsAround error = advised{`the dump holds \unrestrict, a zero byte or :LAST_ERROR_MESSAGE, by which it could have psql run programs on this machine`, trustHint}
+)
+
+const trustHint = "pg_dump writes nothing of the kind unless it is in the data; if nobody else can have had the host that the backup is of, pass --trust-host, else do that on a machine to be thrown away"
 
 type advised struct{ text, hint string }
 
@@ -51,8 +62,12 @@ type IdentityError struct {
 
 // Error implements error.
 func (e *IdentityError) Error() string {
+	var recipients []string
+	for _, r := range e.Recipients {
+		recipients = append(recipients, holdfast.Printable(r))
+	}
 	return fmt.Sprintf("decrypt stream %q: no identity that fits was given; it is encrypted to %s",
-		e.Stream, strings.Join(e.Recipients, ", "))
+		e.Stream, strings.Join(recipients, ", "))
 }
 
 // Hint returns what to do about it.
@@ -81,6 +96,8 @@ func (e *ClientError) Unwrap() error { return e.Err }
 // Hint returns what to do about it, where that can be told.
 func (e *ClientError) Hint() string {
 	switch {
+	case strings.Contains(e.Stderr, "backslash commands are restricted"):
+		return "the dump holds commands that psql would run on this machine; " + trustHint
 	case strings.Contains(e.Stderr, "role \"") && strings.Contains(e.Stderr, "does not exist"):
 		return "make the role first, or restore the stream of globals; a dump in custom format can be restored with --no-owner"
 	case strings.Contains(e.Stderr, "not found in $PATH"), errors.Is(e.Err, errNoClient):

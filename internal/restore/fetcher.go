@@ -61,6 +61,25 @@ func (d *direct) Open(ctx context.Context, s holdfast.Stream) (io.ReadCloser, er
 	}), nil
 }
 
+// WithKeys returns f with the keys of the host that choose takes for those that f
+// gives: what a server says of keys is worth as much as the server.
+func WithKeys(f Fetcher, choose func(given []ed25519.PublicKey) ([]ed25519.PublicKey, error)) Fetcher {
+	return keyed{f, choose}
+}
+
+type keyed struct {
+	Fetcher
+	choose func([]ed25519.PublicKey) ([]ed25519.PublicKey, error)
+}
+
+func (k keyed) Manifest(ctx context.Context) ([]byte, []ed25519.PublicKey, error) {
+	doc, keys, err := k.Fetcher.Manifest(ctx)
+	if err == nil {
+		keys, err = k.choose(keys)
+	}
+	return doc, keys, err
+}
+
 // readAll reads a document of unknown size, at most maxDocument, from its
 // beginning, again after a failure.
 func (t transfer) readAll(ctx context.Context, open ranger) ([]byte, error) {

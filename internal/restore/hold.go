@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/stream"
 )
 
 // heldBack is how much of a stream is kept until all of it is proven, in bytes.
@@ -14,26 +15,45 @@ const heldBack = 1 << 20
 
 // holder passes on what is written to it, except for the last heldBack bytes.
 type holder struct {
-	w   io.Writer
-	buf []byte
+	w    io.Writer
+	full []byte // heldBack bytes, once there are so many
+	buf  []byte // what came after those
 }
 
 // Write implements io.Writer.
 func (h *holder) Write(p []byte) (int, error) {
-	h.buf = append(h.buf, p...)
-	if over := len(h.buf) - heldBack; over >= heldBack {
-		if _, err := h.w.Write(h.buf[:over]); err != nil {
-			return 0, err
+	for written := 0; ; {
+		if h.buf == nil {
+			h.buf = make([]byte, 0, heldBack)
 		}
-		h.buf = h.buf[:copy(h.buf, h.buf[over:])]
+		n := copy(h.buf[len(h.buf):heldBack], p[written:])
+		h.buf = h.buf[:len(h.buf)+n]
+		if written += n; written == len(p) {
+			return written, nil
+		}
+		if err := h.pass(h.full); err != nil {
+			return written, err
+		}
+		h.full, h.buf = h.buf, h.full[:0]
 	}
-	return len(p), nil
 }
 
 // release passes on the rest, once the stream is proven.
 func (h *holder) release() error {
-	_, err := h.w.Write(h.buf)
-	h.buf = nil
+	for _, rest := range [][]byte{h.full, h.buf} {
+		if err := h.pass(rest); err != nil {
+			return err
+		}
+	}
+	h.full, h.buf = nil, nil
+	return nil
+}
+
+func (h *holder) pass(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	_, err := h.w.Write(p)
 	return err
 }
 
@@ -56,9 +76,13 @@ func (b *Backup) ToWriter(ctx context.Context, name string, w io.Writer) error {
 	return nil
 }
 
-// copyAll copies in large pieces, without the shortcuts of io.Copy, which would
-// allocate a buffer of their own.
+// copyAll copies in large pieces. io.Copy would allocate a buffer of its own, or
+// leave the choice to w.
 func copyAll(w io.Writer, r io.Reader) error {
+	if d, ok := r.(*stream.Decoder); ok {
+		_, err := d.WriteTo(w)
+		return err
+	}
 	_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, make([]byte, 256<<10))
 	return err
 }

@@ -20,6 +20,9 @@ type IntoOptions struct {
 	// NoOwner leaves out who owns what and who may do what; for PostgreSQL
 	// dumps in custom format only.
 	NoOwner bool
+	// TrustHost lets psql run the commands that a plain dump holds for it, on
+	// this machine: for dumps of hosts that nobody else can have had.
+	TrustHost bool
 	// BinDir is where the database's client programs are. "": in PATH.
 	BinDir string
 }

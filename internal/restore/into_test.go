@@ -22,12 +22,12 @@ import (
 // sqlDump returns a dump with rows that do not compress well.
 func sqlDump(rows int) []byte {
 	var b bytes.Buffer
-	b.WriteString("\\restrict abc123\nSET client_encoding = 'UTF8';\nCREATE TABLE items (id int PRIMARY KEY, note text);\nCOPY items (id, note) FROM stdin;\n")
+	b.WriteString("\\restrict AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfGhIjKlMnOpQrStUvWxYz0\nSET client_encoding = 'UTF8';\nCREATE TABLE items (id int PRIMARY KEY, note text);\nCOPY items (id, note) FROM stdin;\n")
 	random := noise(rows * 16)
 	for i := range rows {
 		fmt.Fprintf(&b, "%d\t%x\n", i, random[i*16:(i+1)*16])
 	}
-	b.WriteString("\\.\n\\unrestrict abc123\n")
+	b.WriteString("\\.\n\\unrestrict AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfGhIjKlMnOpQrStUvWxYz0\n")
 	return b.Bytes()
 }
 

@@ -24,7 +24,7 @@ func fixed() (holdfast.Manifest, map[string]string) {
 	add := func(name, plain, compression, kind, format string, recipients ...string) {
 		s := holdfast.Stream{
 			Name: name, PlainFile: plain, File: plain, Compression: compression, Checksum: holdfast.ChecksumSHA256,
-			Source:    holdfast.Facts{Kind: kind, Format: format, Engine: "Evil\nrm -rf / # \x1b[2J"},
+			Source:    holdfast.Facts{Kind: kind, Format: format, Engine: "Evil; $(rm -rf /) #"},
 			PlainSize: 12_345_678, PlainSHA256: strings.Repeat("a1", 32), StoredSize: 1_234_567, StoredSHA256: strings.Repeat("b2", 32),
 			Parts: []holdfast.Part{{Number: 1, Size: 1_234_567, Sum: strings.Repeat("b2", 32)}},
 		}

@@ -40,6 +40,7 @@ func (b *Backup) intoMySQL(ctx context.Context, text string, o IntoOptions) (Wri
 	}
 	b.begin(s)
 	err = b.read(ctx, s, func(plain io.Reader) error {
+		// In binary mode the client takes no commands of its own from the dump.
 		_, err := db.client("--binary-mode").feed(ctx, func(stdin io.Writer) error { return feedProven(stdin, plain) })
 		return err
 	})
@@ -111,7 +112,7 @@ func (db mysql) client(args ...string) client {
 		c.args = append(c.args, "--defaults-file="+proc.FirstFile)
 	}
 	c.args = append(c.args, db.args...)
-	c.args = append(c.args, "--batch", "--skip-column-names", "--default-character-set=utf8mb4", "--max-allowed-packet=1G")
+	c.args = append(c.args, "--batch", "--skip-column-names", "--default-character-set=utf8mb4", "--local-infile=0", "--max-allowed-packet=1G")
 	c.args = append(c.args, args...)
 	c.args = append(c.args, "--database="+db.database)
 	return c

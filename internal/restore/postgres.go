@@ -130,37 +130,11 @@ func (db postgres) restore(ctx context.Context, psql string, s holdfast.Stream, 
 	case bytes.Equal(magic, customMagic):
 		return db.restoreCustom(ctx, head, o)
 	case s.Source.Format == "globals":
-		return db.restoreGlobals(ctx, psql, head)
+		return db.restoreGlobals(ctx, psql, head, o)
 	case o.NoOwner:
 		return "", errors.New("a plain dump names its owners in its SQL, which cannot be left out")
 	}
-	return db.restorePlain(ctx, psql, head)
-}
-
-// restoreGlobals feeds roles and tablespaces to psql without a transaction, and
-// goes on after errors: some of the roles are there on every server. What psql
-// says about them is what the caller gets.
-func (db postgres) restoreGlobals(ctx context.Context, psql string, plain io.Reader) (said string, err error) {
-	c := db.client(psql, "-X", "-q", "-w", "-o", "/dev/null", "-f", "-")
-	return c.feed(ctx, func(stdin io.Writer) error { return feedProven(stdin, plain) })
-}
-
-// restorePlain feeds SQL to psql in a transaction of our own. With psql's
-// --single-transaction the end of the input commits, and this process being
-// killed looks just like it; so COMMIT is something that psql has to be told,
-// after everything is proven.
-func (db postgres) restorePlain(ctx context.Context, psql string, plain io.Reader) (said string, err error) {
-	c := db.client(psql, "-X", "-q", "-w", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-f", "-")
-	return c.feed(ctx, func(stdin io.Writer) error {
-		if _, err := io.WriteString(stdin, "BEGIN;\n"); err != nil {
-			return err
-		}
-		if err := feedProven(stdin, plain); err != nil {
-			return err
-		}
-		_, err := io.WriteString(stdin, "\nCOMMIT;\n")
-		return err
-	})
+	return db.restorePlain(ctx, psql, head, o)
 }
 
 // restoreCustom feeds an archive to pg_restore, which commits after the last

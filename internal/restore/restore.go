@@ -32,7 +32,8 @@ type Options struct {
 	// at a time; total is what all streams of the call have together.
 	Progress func(done, total int64)
 	// Warn, if set, is called with what a person should know though the
-	// restore goes on: members that were skipped, a signature not checked.
+	// restore goes on: members that were skipped, a signature not checked. The
+	// text is printable, in one or several lines.
 	Warn func(text string)
 }
 
@@ -52,8 +53,11 @@ type Backup struct {
 // holdfast.ErrCorrupt if it is not what the host signed or not of this backup,
 // ErrUnknownKey if nobody knows the key it was signed with.
 func Open(ctx context.Context, f Fetcher, o Options) (*Backup, error) {
-	if o.Warn == nil {
-		o.Warn = func(string) {}
+	warn := o.Warn
+	o.Warn = func(text string) {
+		if warn != nil {
+			warn(holdfast.PrintableLines(text))
+		}
 	}
 	m, sig, err := openManifest(ctx, f, o)
 	if err != nil {

@@ -40,6 +40,9 @@ func (b *Backup) intoSQLite(ctx context.Context, target string, o IntoOptions) (
 	if err := removeAbandoned(root, name); err != nil {
 		return Written{}, err
 	}
+	if err := checkSpace(root, s); err != nil {
+		return Written{}, err
+	}
 	p, err := newPartial(root, name, false)
 	if err != nil {
 		return Written{}, err

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/holdfast-backup/holdfast"
 )
 
 // tree extracts an archive into a directory that nothing can be written outside
@@ -23,6 +25,7 @@ type tree struct {
 	owners *owners // nil: owners are not restored
 	warn   func(string)
 
+	left     int64      // bytes that the files to come may have
 	open     []*openDir // the directories from the root down to the one being filled
 	members  int64
 	absolute bool // a leading slash was warned about
@@ -63,10 +66,30 @@ func (t *tree) extract(ctx context.Context, plain io.Reader) (int64, error) {
 		if !t.paths.match(name) {
 			continue
 		}
+		if err := t.charge(h); err != nil {
+			return 0, fmt.Errorf("extract %q: %w", h.Name, err)
+		}
 		if err := t.member(name, h, archive, buf); err != nil {
 			return 0, fmt.Errorf("extract %q: %w", h.Name, err)
 		}
 	}
+}
+
+// charge returns an error for a member that writes more than the archive holds.
+// A sparse member is a few bytes that stand for any number of zeros; files are
+// archived without.
+func (t *tree) charge(h *tar.Header) error {
+	sparse := h.Typeflag == tar.TypeGNUSparse
+	for record := range h.PAXRecords {
+		sparse = sparse || strings.HasPrefix(record, "GNU.sparse.")
+	}
+	if sparse {
+		return fmt.Errorf("is a sparse file, which no backup holds: %w", holdfast.ErrCorrupt)
+	}
+	if t.left -= h.Size; t.left < 0 {
+		return fmt.Errorf("larger than the archive that it is in: %w", holdfast.ErrCorrupt)
+	}
+	return nil
 }
 
 // local returns the name of a member, or of a hard link's target, as a clean
@@ -92,7 +115,7 @@ func (t *tree) member(name string, h *tar.Header, content io.Reader, buf []byte)
 		t.open[len(t.open)-1].header = h
 		t.members++
 		return nil
-	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse, tar.TypeSymlink, tar.TypeLink:
+	case tar.TypeReg, tar.TypeCont, tar.TypeSymlink, tar.TypeLink:
 	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
 		t.warn(fmt.Sprintf("skipped %q: a device or pipe is not restored", h.Name))
 		return nil

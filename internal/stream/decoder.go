@@ -22,8 +22,9 @@ type Decoder struct {
 	want   holdfast.Stream
 	stored *storedReader
 	opened io.Reader // decrypted, still compressed
-	top    io.Reader // plain
-	plain  meter
+	plain  meter     // of what was read ahead
+	top    *ahead    // plain
+	read   int64     // bytes of it
 	close  func()
 	err    error
 }
@@ -55,45 +56,87 @@ func NewDecoder(r io.Reader, s holdfast.Stream, identities ...age.Identity) (*De
 	default:
 		return nil, fmt.Errorf("encryption %q: want age or none", s.Encryption.Format)
 	}
-	switch s.Compression {
-	case Zstd:
-		z, err := zstd.NewReader(d.opened,
-			zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(workers))
-		if err != nil {
-			return nil, d.fault(err)
-		}
-		d.top, d.close = z, z.Close
-	case Gzip:
+	decompressed, err := d.decompress(s.Compression)
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	d.top = newAhead(decompressed, d.plain.add)
+	below := d.close
+	d.close = func() { d.top.close(); below() }
+	return d, nil
+}
+
+// decompress returns the reader of the plain stream. It reads what is decrypted
+// through another goroutine, so that three of them work: one that fetches, sums
+// and decrypts, one that decompresses, one that sums what comes out. The
+// decompressor itself does not use several: it would hand over every block.
+func (d *Decoder) decompress(compression string) (io.Reader, error) {
+	if compression == None {
+		return d.opened, nil
+	}
+	if compression != Zstd && compression != Gzip {
+		return nil, fmt.Errorf("compression %q: want zstd, gzip or none", compression)
+	}
+	opened := newAhead(d.opened, nil)
+	d.opened, d.close = opened, opened.close
+	if compression == Gzip {
 		g, err := gzip.NewReader(d.opened)
 		if err != nil {
 			return nil, d.fault(err)
 		}
-		d.top, d.close = g, func() { g.Close() }
-	case None:
-		d.top = d.opened
-	default:
-		return nil, fmt.Errorf("compression %q: want zstd, gzip or none", s.Compression)
+		return g, nil
 	}
-	return d, nil
+	z, err := zstd.NewReader(d.opened, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, d.fault(err)
+	}
+	d.close = func() { z.Close(); opened.close() }
+	return z, nil
 }
 
 // Read reads plain bytes. It returns io.EOF only once everything is proven.
 func (d *Decoder) Read(p []byte) (int, error) {
+	next, err := d.next(len(p))
+	return copy(p, next), err
+}
+
+// WriteTo writes plain bytes to w up to the end, without the copy that Read
+// takes. A nil error means that everything is proven; until then w's bytes are
+// not.
+func (d *Decoder) WriteTo(w io.Writer) (written int64, err error) {
+	for {
+		p, err := d.next(aheadSize)
+		n, writeErr := w.Write(p)
+		written += int64(n)
+		switch {
+		case writeErr != nil:
+			return written, writeErr
+		case err == io.EOF:
+			return written, nil
+		case err != nil:
+			return written, err
+		}
+	}
+}
+
+// next returns up to n plain bytes, good until the next call.
+func (d *Decoder) next(n int) ([]byte, error) {
 	if d.err != nil {
-		return 0, d.err
+		return nil, d.err
 	}
-	n, err := d.top.Read(p)
-	if left := d.want.PlainSize - d.plain.size; int64(n) > left {
-		n, err = int(left), d.corrupt("plain stream is longer than %d bytes", d.want.PlainSize)
+	p, err := d.top.next(n)
+	if left := d.want.PlainSize - d.read; int64(len(p)) > left {
+		p, err = p[:left], d.corrupt("plain stream is longer than %d bytes", d.want.PlainSize)
 	}
-	d.plain.add(p[:n])
+	d.read += int64(len(p))
 	switch {
 	case err == io.EOF:
 		d.err = d.finish()
 	case err != nil:
 		d.err = d.fault(err)
 	}
-	return n, d.err
+	return p, d.err
 }
 
 // finish reads what the layers have left and compares everything.
@@ -140,7 +183,8 @@ func (d *Decoder) corrupt(format string, args ...any) error {
 	return fmt.Errorf("stream %q: %w: %s", d.want.Name, holdfast.ErrCorrupt, fmt.Sprintf(format, args...))
 }
 
-// Close frees what the Decoder holds. Reading after it is an error.
+// Close frees what the Decoder holds, and waits for a Read of the stored stream
+// that is going on. Reading after it is an error.
 func (d *Decoder) Close() error {
 	if d.err == nil {
 		d.err = errors.New("read stream: is closed")

@@ -1,0 +1,14 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/holdfast-backup/holdfast/internal/testenv/script"
+)
+
+func TestMain(m *testing.M) { script.Main(m, "pusher", main, "holdfast") }
+
+// TestScripts runs testdata/*.txt, one topic each.
+func TestScripts(t *testing.T) { script.Run(t) }
+
+func TestEveryCommandIsExplained(t *testing.T) { script.Explained(t, rootCommand()) }
