@@ -116,8 +116,9 @@ func TestFilesThatGrowOrVanishWhileReadAreReportedAndTheRestIsWhole(t *testing.T
 	root := filepath.Join(s.dir, "media")
 	write(t, filepath.Join(root, "a-steady"), strings.Repeat("steady", 1000), 0o644)
 	write(t, filepath.Join(root, "z-last"), "last", 0o644)
+	fleeting := func(i int) string { return filepath.Join(root, fmt.Sprintf("m/fleeting-%04d", i%3000)) }
 	for i := range 3000 {
-		write(t, filepath.Join(root, fmt.Sprintf("m/vanish-%04d", i)), strings.Repeat("x", 2000), 0o644)
+		write(t, fleeting(i), strings.Repeat("x", 2000), 0o644)
 	}
 	growing := filepath.Join(root, "b-growing")
 	write(t, growing, strings.Repeat("0123456789", 3<<20), 0o644)
@@ -125,21 +126,22 @@ func TestFilesThatGrowOrVanishWhileReadAreReportedAndTheRestIsWhole(t *testing.T
 	s.start()
 
 	stop, done := make(chan struct{}), make(chan struct{})
-	go func() { // grows one file and removes the others, the last first
+	go func() { // grows one file, and the others come and go while the run lasts
 		defer close(done)
 		f, err := os.OpenFile(growing, os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
 			return
 		}
 		defer f.Close()
-		for i := 2999; ; i-- {
+		for i := 0; ; i++ {
 			select {
 			case <-stop:
 				return
 			default:
 			}
 			_, _ = f.WriteString("more")
-			_ = os.Remove(filepath.Join(root, fmt.Sprintf("m/vanish-%04d", max(i, 0))))
+			_ = os.Remove(fleeting(i))
+			_ = os.WriteFile(fleeting(i+1500), []byte("back again"), 0o644)
 		}
 	}()
 	r := h.pusher("run")
