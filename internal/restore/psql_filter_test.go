@@ -10,7 +10,6 @@ import (
 	"pgregory.net/rapid"
 )
 
-
 // filtered returns what becomes of a dump that is written in pieces of size bytes.
 func filtered(dump []byte, size int, refused ...[]byte) ([]byte, error) {
 	var out bytes.Buffer
