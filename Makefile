@@ -33,6 +33,7 @@ dist: ## build static binaries for linux amd64 and arm64 into dist/, with checks
 
 bench: ## measure the pipeline, per stage and whole; compare two outputs with benchstat
 	@go test -run '^$$' -bench . -benchmem -count $${COUNT:-1} ./internal/...
+	@cd test && go test -run '^$$' -bench . -benchtime 3x -count $${COUNT:-1} .
 
 fuzz: ## fuzz every target for FUZZTIME each (default 20s)
 	@test/fuzz $(FUZZTIME)
