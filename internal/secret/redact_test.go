@@ -51,10 +51,8 @@ func TestRedact(t *testing.T) {
 
 func TestRedactLeavesNoGivenSecret(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := rapid.StringMatching(`[A-Za-z0-9:@/%#? '"\\ö-]{6,20}`).Draw(t, "secret")
-		if strings.Contains(secret.Hidden, s) {
-			t.Skip()
-		}
+		s := rapid.StringMatching(`[A-Za-z0-9:@/%#? '"\\ö-]{6,20}`).
+			Filter(func(s string) bool { return !strings.Contains(secret.Hidden, s) }).Draw(t, "secret")
 		text := rapid.String().Draw(t, "before") + s + rapid.String().Draw(t, "after")
 		if got := secret.Redact(text, s); strings.Contains(got, s) {
 			t.Fatalf("%q still has %q", got, s)
