@@ -106,7 +106,7 @@ func printList(w io.Writer, shown []listed, now time.Time) error {
 	fmt.Fprintln(table, "JOB\tID\tAGE\tSIZE\tSTATE\tFILES")
 	var total int64
 	for _, l := range shown {
-		state := "good"
+		state := "committed"
 		switch {
 		case !l.Committed:
 			state = "unfinished"
@@ -119,7 +119,11 @@ func printList(w io.Writer, shown []listed, now time.Time) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%d backups, %s\n", len(shown), holdfast.Size(total))
+	noun := "backups"
+	if len(shown) == 1 {
+		noun = "backup"
+	}
+	_, err := fmt.Fprintf(w, "%d %s, %s\n", len(shown), noun, holdfast.Size(total))
 	return err
 }
 

@@ -113,7 +113,24 @@ func (s simulation) run(command *cobra.Command, o *options) error {
 	if o.asJSON {
 		return cli.JSON(command.OutOrStdout(), result)
 	}
-	return s.print(command.OutOrStdout(), result)
+	if err := s.print(command.OutOrStdout(), result); err != nil {
+		return err
+	}
+	return s.warnOfCap(command.OutOrStdout(), policy.Keep, start, len(result.Kept))
+}
+
+// warnOfCap says where max_total gives up what the rest of the policy keeps: it
+// stands beside the other rules and overrides them.
+func (s simulation) warnOfCap(w io.Writer, keep holdfast.Keep, start time.Time, kept int) error {
+	limit := keep.MaxTotal
+	keep.MaxTotal = 0
+	free, err := retention.Simulate(keep, s.days, s.every.Duration(), start, int64(s.size))
+	if err != nil || len(free.Kept) <= kept {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "max_total %s gives up %d that the rest of the policy keeps; without it %d would stay (%s)\n",
+		limit, len(free.Kept)-kept, len(free.Kept), holdfast.Size(free.Total))
+	return err
 }
 
 func (s simulation) print(w io.Writer, result retention.Simulation) error {
