@@ -29,12 +29,9 @@ it with --dry-run, and delete with --force if it is meant.`,
   holdfast clean web1/crm --keep 5`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				host, job, err := parseJob(args[0])
-				if err != nil {
-					return err
-				}
-				run.Only = func(h, j string) bool { return j == job && (host == "" || h == host) }
+			var err error
+			if run.Only, err = onlyJob(args); err != nil {
+				return err
 			}
 			if command.Flags().Changed("keep") && run.KeepLast < 1 {
 				return cli.Usage(errors.New("--keep: want a number above zero"))

@@ -85,6 +85,16 @@ func parseJob(s string) (host, job string, err error) {
 	return host, job, cli.Usage(holdfast.CheckName("job", job))
 }
 
+// onlyJob returns whether a job is the one that the argument names; nil, which
+// means every job, where there is none.
+func onlyJob(args []string) (func(host, job string) bool, error) {
+	if len(args) == 0 {
+		return nil, nil
+	}
+	host, job, err := parseJob(args[0])
+	return func(h, j string) bool { return j == job && (host == "" || h == host) }, err
+}
+
 // noBackups says that there are none, of the job where one was named.
 func noBackups(of []string) string {
 	if len(of) == 0 {

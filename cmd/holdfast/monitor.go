@@ -30,12 +30,9 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
   holdfast monitor --quiet      # for cron, which then mails what is unhealthy`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				host, job, err := parseJob(args[0])
-				if err != nil {
-					return err
-				}
-				run.Only = func(h, j string) bool { return j == job && (host == "" || h == host) }
+			var err error
+			if run.Only, err = onlyJob(args); err != nil {
+				return err
 			}
 			c, vaults, err := o.watched()
 			if err != nil {
