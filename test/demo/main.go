@@ -5,11 +5,8 @@
 package main
 
 import (
-	"context"
-	"database/sql"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,8 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	_ "modernc.org/sqlite" // the database of the demonstration
 )
 
 func main() {
@@ -233,89 +228,6 @@ func (d *demo) summary() {
 		fmt.Printf("  %-22s %s\n", line[0], line[1])
 	}
 	fmt.Printf("Remove it with: rm -r %s\n", d.dir)
-}
-
-// pusher and holdfast show a command of the host and of the operator.
-func (d *demo) pusher(args ...string) (string, error) {
-	return d.show("pusher", append([]string{"--config", d.path("host/pusher.yaml")}, args...)...)
-}
-
-func (d *demo) holdfast(args ...string) (string, error) {
-	return d.show("holdfast", append([]string{"--config", d.path("server/holdfast.yaml")}, args...)...)
-}
-
-// show runs a program and prints the command and what it printed.
-func (d *demo) show(program string, args ...string) (string, error) {
-	fmt.Printf("  $ %s\n", strings.Join(append([]string{program}, args...), " "))
-	out, err := exec.Command(filepath.Join(d.bin, program), args...).CombinedOutput()
-	for line := range strings.Lines(strings.TrimRight(string(out), "\n")) {
-		fmt.Print("    ", strings.TrimRight(line, "\n"), "\n")
-	}
-	if err != nil {
-		return "", fmt.Errorf("%s %s: %w", program, args[0], err)
-	}
-	return string(out), nil
-}
-
-func (d *demo) say(text string) { fmt.Printf("\n== %s\n", text) }
-
-func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
-
-// edit writes a configuration and shows it.
-func (d *demo) edit(name, text string) error {
-	fmt.Printf("  %s\n", d.path(name))
-	for line := range strings.Lines(text) {
-		fmt.Print("    ", line)
-	}
-	return writeFile(d.path(name), text, 0o600)
-}
-
-func (d *demo) waitForServer() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	for {
-		answer, err := http.Get(d.url + "/healthz")
-		if err == nil {
-			return answer.Body.Close()
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the server does not answer: %w", err)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-func fillDatabase(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	db.SetMaxOpenConns(1)
-	_, err = db.Exec(`PRAGMA journal_mode = wal;
-CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT NOT NULL, cents INTEGER NOT NULL, note TEXT);
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
-INSERT INTO orders SELECT i, 'customer ' || (i * 7919 % 1000), i * 31 % 100000, 'order no. ' || i || ', ☕' FROM n;`)
-	return err
-}
-
-// fingerprint says what is in the database, in a form that can be compared.
-func fingerprint(path string) (string, error) {
-	if _, err := os.Stat(path); err != nil {
-		return "", err
-	}
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		return "", err
-	}
-	defer db.Close()
-	var rows, cents, texts int64
-	err = db.QueryRow(`SELECT count(*), sum(cents * id), sum(length(note) * id) FROM orders`).Scan(&rows, &cents, &texts)
-	return fmt.Sprintf("%d orders, checksums %d and %d", rows, cents, texts), err
 }
 
 func writeFile(path, text string, mode os.FileMode) error {
