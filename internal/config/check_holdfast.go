@@ -77,6 +77,9 @@ func (c *Holdfast) checkVaults(d *document) {
 		if v.Disk != nil && d.required(join(at, "disk", "path"), v.Disk.Path) {
 			d.checkAbsolute(join(at, "disk", "path"), v.Disk.Path)
 		}
+		if v.S3 != nil {
+			v.S3.check(d, join(at, "s3"))
+		}
 	}
 }
 

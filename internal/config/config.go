@@ -25,13 +25,13 @@ func LoadPusher(path string) (*Pusher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parse(path, dir, data, (*Pusher).check)
+	return parse(path, dir, data, (*Pusher).check, "env", "file")
 }
 
 // ParsePusher reads data as a pusher.yaml. The name is for messages, and its
 // directory is what relative paths are relative to.
 func ParsePusher(name string, data []byte) (*Pusher, error) {
-	return parse(name, filepath.Dir(name), data, (*Pusher).check)
+	return parse(name, filepath.Dir(name), data, (*Pusher).check, "env", "file")
 }
 
 // LoadHoldfast reads the holdfast.yaml at path. What is wrong in it is returned
@@ -41,13 +41,13 @@ func LoadHoldfast(path string) (*Holdfast, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parse(path, dir, data, (*Holdfast).check)
+	return parse(path, dir, data, (*Holdfast).check, "env", "file", "ssm")
 }
 
 // ParseHoldfast reads data as a holdfast.yaml. The name is for messages, and its
 // directory is what relative paths are relative to.
 func ParseHoldfast(name string, data []byte) (*Holdfast, error) {
-	return parse(name, filepath.Dir(name), data, (*Holdfast).check)
+	return parse(name, filepath.Dir(name), data, (*Holdfast).check, "env", "file", "ssm")
 }
 
 // read returns the file and its absolute directory: a service that changes its
@@ -65,9 +65,9 @@ func read(path string) (dir string, data []byte, err error) {
 }
 
 // parse decodes data and then checks it, also where decoding found problems, so
-// that one look shows them all.
-func parse[T any](name, dir string, data []byte, check func(*T, *document)) (*T, error) {
-	d := &document{file: name, dir: dir, lines: map[string]int{}}
+// that one look shows them all. Secrets lie in one of the given kinds of places.
+func parse[T any](name, dir string, data []byte, check func(*T, *document), secrets ...string) (*T, error) {
+	d := &document{file: name, dir: dir, secrets: secrets, lines: map[string]int{}}
 	body := d.parse(data)
 	if body == nil {
 		return nil, d.problems

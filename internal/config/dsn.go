@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -68,18 +69,40 @@ func (d *document) decodeRef(n ast.Node, path string) secret.Ref {
 		return ""
 	}
 	kind, rest, _ := strings.Cut(text, ":")
-	if !isReference(text) || rest == "" {
-		d.errorf(path, "want env:NAME or file:PATH, where the secret is, not the secret itself")
+	if !slices.Contains(d.secrets, kind) || rest == "" {
+		d.errorf(path, "want %s, where the secret is, not the secret itself", d.places())
 		return ""
 	}
-	if kind == "file" {
+	switch kind {
+	case "file":
 		return secret.Ref("file:" + d.resolve(path, rest))
-	}
-	if !isVariable(rest) {
-		d.errorf(path, "env: want the name of an environment variable")
-		return ""
+	case "env":
+		if !isVariable(rest) {
+			d.errorf(path, "env: want the name of an environment variable")
+			return ""
+		}
+	case "ssm":
+		if !strings.HasPrefix(rest, "/") || strings.ContainsFunc(rest, notInParameter) {
+			d.errorf(path, "ssm: want the name of a parameter, such as /holdfast/broker-secret")
+			return ""
+		}
 	}
 	return secret.Ref(text)
+}
+
+// places returns how the references to secrets in this file can look.
+func (d *document) places() string {
+	var forms []string
+	for _, kind := range d.secrets {
+		forms = append(forms, map[string]string{"env": "env:NAME", "file": "file:PATH", "ssm": "ssm:/NAME"}[kind])
+	}
+	return oneOf(forms)
+}
+
+// notInParameter reports whether the letter can't stand in the name of a
+// parameter in AWS's parameter store.
+func notInParameter(r rune) bool {
+	return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/", r)
 }
 
 // resolve returns the file's path value, seen from the directory of the

@@ -30,7 +30,7 @@ type Broker struct {
 	// Address that `serve` listens on. Default 127.0.0.1:8420.
 	Listen string `yaml:"listen"`
 	// The secret that upload tokens, tickets and signed URLs are signed with, at least 32 bytes:
-	// `env:NAME` or `file:PATH`. `serve` and `url` need it.
+	// `env:NAME`, `file:PATH` or `ssm:/NAME`. `serve` and `url` need it.
 	Secret secret.Ref `yaml:"secret"`
 	// The secret before the last rotation, still accepted.
 	OldSecret secret.Ref `yaml:"old_secret"`
@@ -50,6 +50,8 @@ type TLS struct {
 type Vault struct {
 	// A directory on this machine.
 	Disk *Disk `yaml:"disk"`
+	// A bucket of Amazon S3, or of a store that speaks its protocol.
+	S3 *S3 `yaml:"s3"`
 }
 
 // Disk is a directory.

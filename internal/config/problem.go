@@ -40,6 +40,7 @@ func (ps Problems) Error() string {
 type document struct {
 	file     string
 	dir      string
+	secrets  []string       // kinds of places where secrets may lie, as in secret.Ref
 	lines    map[string]int // by path
 	problems Problems
 }

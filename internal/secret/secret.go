@@ -4,6 +4,7 @@
 package secret
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -45,13 +46,19 @@ func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(Hidden) }
 // MarshalText implements encoding.TextMarshaler.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(Hidden), nil }
 
-// Ref says where a secret lies: "env:NAME" or "file:/path". The reference itself
-// may be shown.
+// Ref says where a secret lies: "env:NAME", "file:/path" or "ssm:/name", a
+// parameter in AWS's parameter store. The reference itself may be shown.
 type Ref string
 
-// Resolve fetches the secret. A file's trailing newline is not part of it; a
-// file that others than its owner can read is refused. An empty secret is an
-// error: nothing that is protected by nothing should start.
+// Resolver fetches secrets by reference.
+type Resolver func(ctx context.Context, ref Ref) (Secret, error)
+
+// Local is the Resolver of what lies on this machine, as Ref.Resolve.
+func Local(_ context.Context, ref Ref) (Secret, error) { return ref.Resolve() }
+
+// Resolve fetches a secret that lies on this machine. A file's trailing newline
+// is not part of it; a file that others than its owner can read is refused. An
+// empty secret is an error: nothing that is protected by nothing should start.
 func (r Ref) Resolve() (Secret, error) {
 	kind, rest, ok := strings.Cut(string(r), ":")
 	if !ok {
@@ -70,6 +77,8 @@ func (r Ref) Resolve() (Secret, error) {
 			return Secret{}, fmt.Errorf("read secret: %w", err)
 		}
 		value = strings.TrimRight(string(b), "\r\n")
+	case "ssm":
+		return Secret{}, fmt.Errorf("secret %s: lies in AWS's parameter store, which can't be reached from here", r)
 	default:
 		return Secret{}, fmt.Errorf("secret reference: unknown kind %q, want env:NAME or file:PATH", kind)
 	}
