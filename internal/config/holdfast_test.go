@@ -39,7 +39,7 @@ func TestHoldfastProblems(t *testing.T) {
 			`h.yaml:2: vaults.main.dsk: unknown key "dsk", did you mean "disk"?`,
 		}},
 		{"a vault of no kind", strings.Replace(server(""), "{ disk: { path: /srv/b } }", "{}", 1), []string{
-			"h.yaml:2: vaults.main: names no kind of vault, want disk",
+			"h.yaml:2: vaults.main: names no kind of vault, want disk or s3",
 		}},
 		{"a relative disk", strings.Replace(server(""), "/srv/b", "srv/b", 1), []string{
 			`h.yaml:2: vaults.main.disk.path: "srv/b": want an absolute path`,

@@ -51,7 +51,7 @@ How values are written:
 |---|---|
 | length of time | a whole number and ` + "`s`, `m`, `h`, `d`, `w`, `mo` or `y`: `90s`, `15m`, `26h`, `16d`, `8w`, `4mo`, `2y`" + ` |
 | size | a number and ` + "`B`, `kB`, `MB`, `GB`, `TB` (powers of 1000) or `KiB`, `MiB`, `GiB`, `TiB` (of 1024): `500kB`, `5GiB`" + ` |
-| secret | where it is, never itself: ` + "`env:NAME`" + `, a variable of the environment, or ` + "`file:PATH`" + `, a file that only its owner can read (mode 0600) |
+| secret | where it is, never itself: ` + "`env:NAME`" + `, a variable of the environment, or ` + "`file:PATH`" + `, a file that only its owner can read (mode 0600); in ` + "`holdfast.yaml`" + ` also ` + "`ssm:/NAME`" + `, a SecureString of AWS's parameter store |
 | name | of a host, job, stream, vault or operator: ` + "`a-z`, `0-9` and `-`" + `, at most 63, not beginning with ` + "`-`" + ` |
 | path | absolute; those of keys, certificates and secrets may also be relative to the directory of the file they stand in |
 

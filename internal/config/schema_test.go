@@ -18,6 +18,7 @@ const (
 	spanPattern = `^(0|[0-9]+(s|m|h|d|w|mo|y))$`
 	sizePattern = `^[0-9.]+ *(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)?$`
 	refPattern  = `^(env|file):.+$`
+	anyRef      = `^(env:.+|file:.+|ssm:/.+)$`
 	namePattern = `^[a-z0-9][a-z0-9-]{0,62}$`
 )
 
@@ -26,7 +27,14 @@ var (
 	enums = map[string][]string{
 		"Compress.method": {"zstd", "gzip", "none"},
 		"Postgres.format": {"plain", "custom"},
+		"S3.store":        stores,
+		"S3.checksum":     {"sha256", "md5"},
+		"Lock.mode":       {"governance", "compliance"},
 	}
+	// alternatives are the structs of which exactly one pointer is given.
+	alternatives = []string{"Vault", "SourceConfig"}
+	// onServer are the structs whose secrets may lie in AWS's parameter store.
+	onServer = []string{"Broker", "S3"}
 	needed = map[string][]string{
 		"Pusher":    {"host", "broker", "key", "encrypt_to", "jobs"},
 		"PusherJob": {"sources"},
@@ -38,6 +46,8 @@ var (
 		"Holdfast":  {"broker", "vaults"},
 		"Broker":    {"url", "secret"},
 		"Disk":      {"path"},
+		"S3":        {"bucket"},
+		"Lock":      {"mode", "for"},
 		"Host":      {"key"},
 		"Operator":  {"key"},
 	}
@@ -71,10 +81,13 @@ func addDef(defs object, all map[string]structure, name string) {
 	def := object{"type": "object", "description": about(s), "properties": properties, "additionalProperties": false}
 	defs[name] = def
 	for _, f := range s.fields {
-		if strings.HasPrefix(f.typ, "*") && len(all[f.typ[1:]].fields) > 0 {
+		if slices.Contains(alternatives, name) && strings.HasPrefix(f.typ, "*") {
 			kinds = append(kinds, object{"required": []string{f.key}})
 		}
 		value := schemaOf(defs, all, f.typ)
+		if f.typ == "secret.Ref" && slices.Contains(onServer, name) {
+			value["pattern"] = anyRef
+		}
 		if choices := enums[name+"."+f.key]; choices != nil {
 			value = object{"enum": choices}
 		}
