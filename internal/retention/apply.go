@@ -30,8 +30,8 @@ const applyBatch = 32
 // manifest needs any more. A crash in between leaves orphans that the sweep
 // removes, never a manifest without its data.
 //
-// Each backup is listed again right before its manifest goes, and left if it is
-// held by then; a hold within that moment comes too late. Of a backup whose
+// The backups of a batch are listed again right before their manifests go, and
+// left if they are held by then; a hold within that moment comes too late. Of a backup whose
 // manifest is locked nothing is touched. A deletion that fails does not stop the
 // others; Apply returns an error at the end that says how many failed. When ctx
 // ends it begins no more and returns ctx's error. Repeating it is harmless, also
@@ -56,8 +56,8 @@ func Apply(ctx context.Context, vault Vault, job catalog.Job, decisions []Decisi
 		if ctx.Err() != nil {
 			break
 		}
-		inParallel(ctx, a.concurrency, batch, func(b holdfast.Backup) { a.dropManifest(ctx, b) })
-		inParallel(ctx, a.concurrency, a.freed(), func(o holdfast.Object) { a.drop(ctx, o) })
+		a.dropManifests(ctx, a.looked(ctx, batch))
+		a.drop(ctx, a.freed())
 	}
 	out := a.out
 	slices.SortFunc(out.Deleted, oldestFirst)
@@ -81,31 +81,52 @@ type application struct {
 	concurrency int
 	handled     map[string]bool // data objects that are, or were, not needed
 
-	mu   sync.Mutex // guards what follows
 	gone map[holdfast.ID]bool
-	out  Outcome
+
+	mu  sync.Mutex // guards out while backups are looked at
+	out Outcome
 }
 
-// dropManifest makes a backup cease to exist.
-func (a *application) dropManifest(ctx context.Context, b holdfast.Backup) {
+// looked returns those of the backups that nobody holds at this moment.
+func (a *application) looked(ctx context.Context, backups []holdfast.Backup) []holdfast.Backup {
+	free := make([]bool, len(backups))
+	inParallel(ctx, a.concurrency, len(backups), func(i int) { free[i] = a.isFree(ctx, backups[i]) })
+	var left []holdfast.Backup
+	for i, b := range backups {
+		if free[i] {
+			left = append(left, b)
+		}
+	}
+	return left
+}
+
+func (a *application) isFree(ctx context.Context, b holdfast.Backup) bool {
 	now, err := lookAt(ctx, a.vault, b.Ref)
-	if err != nil {
-		a.failed(ctx, b.ManifestKey(), err)
-		return
-	}
-	if now.held {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.out.Held = append(a.out.Held, b.Ref)
-		return
-	}
-	if !a.drop(ctx, holdfast.Object{Key: b.ManifestKey(), Size: b.Manifest.Size}) {
-		return
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.gone[b.ID] = true
-	a.out.Deleted = append(a.out.Deleted, b.Ref)
+	switch {
+	case err != nil:
+		a.failed(ctx, b.ManifestKey(), err)
+		return false
+	case now.held:
+		a.out.Held = append(a.out.Held, b.Ref)
+		return false
+	}
+	return true
+}
+
+// dropManifests makes backups cease to exist.
+func (a *application) dropManifests(ctx context.Context, backups []holdfast.Backup) {
+	manifests := make([]holdfast.Object, len(backups))
+	for i, b := range backups {
+		manifests[i] = holdfast.Object{Key: b.ManifestKey(), Size: b.Manifest.Size}
+	}
+	for i, gone := range a.drop(ctx, manifests) {
+		if gone {
+			a.gone[backups[i].ID] = true
+			a.out.Deleted = append(a.out.Deleted, backups[i].Ref)
+		}
+	}
 }
 
 // freed returns the data that nobody needs since the manifests now gone are.
@@ -121,30 +142,32 @@ func (a *application) unneeded() []holdfast.Object {
 	return a.job.Unneeded(func(id holdfast.ID) bool { return a.gone[id] })
 }
 
-// drop deletes one object and reports whether it is gone.
-func (a *application) drop(ctx context.Context, o holdfast.Object) bool {
-	err := a.vault.Delete(ctx, o.Key)
-	if err != nil && !errors.Is(err, holdfast.ErrLocked) {
-		a.failed(ctx, o.Key, err)
-		return false
+// drop deletes objects and reports which of them are gone.
+func (a *application) drop(ctx context.Context, objects []holdfast.Object) []bool {
+	keys, gone := make([]string, len(objects)), make([]bool, len(objects))
+	for i, o := range objects {
+		keys[i] = o.Key
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err != nil {
-		a.out.Locked = append(a.out.Locked, o.Key)
-		return false
+	for i, err := range deleteAll(ctx, a.vault, a.concurrency, keys) {
+		switch {
+		case err == nil:
+			gone[i] = true
+			a.out.Bytes += objects[i].Size
+		case errors.Is(err, holdfast.ErrLocked):
+			a.out.Locked = append(a.out.Locked, keys[i])
+		default:
+			a.failed(ctx, keys[i], err)
+		}
 	}
-	a.out.Bytes += o.Size
-	return true
+	return gone
 }
 
-// failed records what went wrong, unless it is that there is no more time.
+// failed records what went wrong, unless it is that there is no more time. The
+// caller holds mu while others run.
 func (a *application) failed(ctx context.Context, key string, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.out.Failed = append(a.out.Failed, Failure{key, err.Error()})
 }
 

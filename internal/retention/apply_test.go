@@ -3,7 +3,6 @@ package retention
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -26,103 +25,107 @@ func doom(t *testing.T, v *fakeVault, name string, keep int) (catalog.Job, []Dec
 }
 
 func TestApplyDeletesManifestsFirstAndDataAfter(t *testing.T) {
-	v := newVault()
-	refs := v.nightly("crm", 100)
-	for _, ref := range refs {
-		v.put(ref.Key("files.tar.zst.age"), 500, ref.ID.Time())
-	}
-	other := v.commit("crm-2", now.Add(-300*day), 1)
-	job, decisions := doom(t, v, "crm", 4)
-	v.onDel = func(key string) {
-		ref, file, _ := holdfast.ParseKey(key)
-		if file != holdfast.ManifestFile && v.has(ref.ManifestKey()) {
-			t.Errorf("%s is deleted while its manifest is there", key)
+	eachWay(t, func(t *testing.T, v *fakeVault, vault Vault) {
+		refs := v.nightly("crm", 100)
+		for _, ref := range refs {
+			v.put(ref.Key("files.tar.zst.age"), 500, ref.ID.Time())
 		}
-	}
-	out, err := Apply(t.Context(), v, job, decisions, 4)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := v.backups("crm"), []holdfast.ID{refs[3].ID, refs[2].ID, refs[1].ID, refs[0].ID}; !cmp.Equal(got, want) {
-		t.Errorf("left %v, want %v", got, want)
-	}
-	if !v.has(other.ManifestKey()) {
-		t.Error("a backup of another job is gone")
-	}
-	if got, want := len(v.keys()), 4*3+2; got != want {
-		t.Errorf("left %d objects, want %d", got, want)
-	}
-	if len(out.Deleted) != 96 || out.Bytes != 96*1510 || out.Deleted[0] != refs[99] {
-		t.Errorf("got %d backups and %d bytes, the first %v; want 96, %d and %v",
-			len(out.Deleted), out.Bytes, out.Deleted[0], 96*1510, refs[99])
-	}
+		other := v.commit("crm-2", now.Add(-300*day), 1)
+		job, decisions := doom(t, v, "crm", 4)
+		v.onDel = func(key string) {
+			ref, file, _ := holdfast.ParseKey(key)
+			if file != holdfast.ManifestFile && v.has(ref.ManifestKey()) {
+				t.Errorf("%s is deleted while its manifest is there", key)
+			}
+		}
+		out, err := Apply(t.Context(), vault, job, decisions, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := v.backups("crm"), []holdfast.ID{refs[3].ID, refs[2].ID, refs[1].ID, refs[0].ID}; !cmp.Equal(got, want) {
+			t.Errorf("left %v, want %v", got, want)
+		}
+		if !v.has(other.ManifestKey()) {
+			t.Error("a backup of another job is gone")
+		}
+		if got, want := len(v.keys()), 4*3+2; got != want {
+			t.Errorf("left %d objects, want %d", got, want)
+		}
+		if len(out.Deleted) != 96 || out.Bytes != 96*1510 || out.Deleted[0] != refs[99] {
+			t.Errorf("got %d backups and %d bytes, the first %v; want 96, %d and %v",
+				len(out.Deleted), out.Bytes, out.Deleted[0], 96*1510, refs[99])
+		}
+	})
 }
 
 func TestApplyLeavesWhatIsHeldSinceThePlan(t *testing.T) {
-	v := newVault()
-	refs := v.nightly("crm", 6)
-	job, decisions := doom(t, v, "crm", 3)
-	v.hold(refs[4])
-	out, err := Apply(t.Context(), v, job, decisions, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !v.has(refs[4].ManifestKey()) || !v.has(refs[4].Key("crm.sql.zst.age")) {
-		t.Error("the held backup is no longer whole")
-	}
-	if diff := cmp.Diff([]holdfast.Ref{refs[4]}, out.Held); diff != "" {
-		t.Errorf("held (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]holdfast.Ref{refs[5], refs[3]}, out.Deleted); diff != "" {
-		t.Errorf("deleted (-want +got):\n%s", diff)
-	}
+	eachWay(t, func(t *testing.T, v *fakeVault, vault Vault) {
+		refs := v.nightly("crm", 6)
+		job, decisions := doom(t, v, "crm", 3)
+		v.hold(refs[4])
+		out, err := Apply(t.Context(), vault, job, decisions, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !v.has(refs[4].ManifestKey()) || !v.has(refs[4].Key("crm.sql.zst.age")) {
+			t.Error("the held backup is no longer whole")
+		}
+		if diff := cmp.Diff([]holdfast.Ref{refs[4]}, out.Held); diff != "" {
+			t.Errorf("held (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]holdfast.Ref{refs[5], refs[3]}, out.Deleted); diff != "" {
+			t.Errorf("deleted (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestApplySkipsWhatIsLockedWithNothingBroken(t *testing.T) {
-	v := newVault()
-	refs := v.nightly("crm", 6)
-	v.errs[refs[5].ManifestKey()] = holdfast.ErrLocked
-	v.errs[refs[4].Key("crm.sql.zst.age")] = holdfast.ErrLocked
-	job, decisions := doom(t, v, "crm", 3)
-	out, err := Apply(t.Context(), v, job, decisions, 2)
-	if err != nil {
-		t.Fatalf("a lock is no failure, got %v", err)
-	}
-	if !v.has(refs[5].ManifestKey()) || !v.has(refs[5].Key("crm.sql.zst.age")) {
-		t.Error("the backup whose manifest is locked is no longer whole")
-	}
-	want := []string{refs[5].ManifestKey(), refs[4].Key("crm.sql.zst.age")}
-	if diff := cmp.Diff(want, out.Locked); diff != "" {
-		t.Errorf("locked (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]holdfast.Ref{refs[4], refs[3]}, out.Deleted); diff != "" {
-		t.Errorf("deleted (-want +got):\n%s", diff)
-	}
+	eachWay(t, func(t *testing.T, v *fakeVault, vault Vault) {
+		refs := v.nightly("crm", 6)
+		v.errs[refs[5].ManifestKey()] = holdfast.ErrLocked
+		v.errs[refs[4].Key("crm.sql.zst.age")] = holdfast.ErrLocked
+		job, decisions := doom(t, v, "crm", 3)
+		out, err := Apply(t.Context(), vault, job, decisions, 2)
+		if err != nil {
+			t.Fatalf("a lock is no failure, got %v", err)
+		}
+		if !v.has(refs[5].ManifestKey()) || !v.has(refs[5].Key("crm.sql.zst.age")) {
+			t.Error("the backup whose manifest is locked is no longer whole")
+		}
+		want := []string{refs[5].ManifestKey(), refs[4].Key("crm.sql.zst.age")}
+		if diff := cmp.Diff(want, out.Locked); diff != "" {
+			t.Errorf("locked (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]holdfast.Ref{refs[4], refs[3]}, out.Deleted); diff != "" {
+			t.Errorf("deleted (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestApplyGoesOnPastAFailureAndSaysSoAtTheEnd(t *testing.T) {
-	v := newVault()
-	refs := v.nightly("crm", 8)
-	v.errs[refs[7].ManifestKey()] = errors.New("access denied")
-	job, decisions := doom(t, v, "crm", 4)
-	out, err := Apply(t.Context(), v, job, decisions, 3)
-	if err == nil || !strings.Contains(err.Error(), "access denied") || !strings.Contains(err.Error(), "web1/crm") {
-		t.Errorf("got error %v, want one that names the job and the cause", err)
-	}
-	if got, want := len(out.Deleted), 3; got != want {
-		t.Errorf("deleted %d backups, want %d", got, want)
-	}
-	if !v.has(refs[7].Key("crm.sql.zst.age")) {
-		t.Error("data is gone although its manifest could not be deleted")
-	}
-	v.errs = nil
-	job, decisions = doom(t, v, "crm", 4)
-	if _, err := Apply(t.Context(), v, job, decisions, 3); err != nil {
-		t.Fatalf("repeated: %v", err)
-	}
-	if got, want := len(v.keys()), 8; got != want {
-		t.Errorf("left %d objects after repeating it, want %d", got, want)
-	}
+	eachWay(t, func(t *testing.T, v *fakeVault, vault Vault) {
+		refs := v.nightly("crm", 8)
+		v.errs[refs[7].ManifestKey()] = errors.New("access denied")
+		job, decisions := doom(t, v, "crm", 4)
+		out, err := Apply(t.Context(), vault, job, decisions, 3)
+		if err == nil || !strings.Contains(err.Error(), "access denied") || !strings.Contains(err.Error(), "web1/crm") {
+			t.Errorf("got error %v, want one that names the job and the cause", err)
+		}
+		if got, want := len(out.Deleted), 3; got != want {
+			t.Errorf("deleted %d backups, want %d", got, want)
+		}
+		if !v.has(refs[7].Key("crm.sql.zst.age")) {
+			t.Error("data is gone although its manifest could not be deleted")
+		}
+		v.errs = nil
+		job, decisions = doom(t, v, "crm", 4)
+		if _, err := Apply(t.Context(), vault, job, decisions, 3); err != nil {
+			t.Fatalf("repeated: %v", err)
+		}
+		if got, want := len(v.keys()), 8; got != want {
+			t.Errorf("left %d objects after repeating it, want %d", got, want)
+		}
+	})
 }
 
 func TestApplyLeavesOrphansToTheSweep(t *testing.T) {
@@ -198,8 +201,7 @@ func TestApplyIsHarmlessTwiceAtOnce(t *testing.T) {
 func TestApplyCutOffAtAnyRequestLeavesWholeBackupsAndOrphans(t *testing.T) {
 	const backups, kept = 9, 3
 	for cut := range 2*(backups-kept) + 1 {
-		t.Run(fmt.Sprintf("after %d deletions", cut), func(t *testing.T) {
-			v := newVault()
+		eachWay(t, func(t *testing.T, v *fakeVault, vault Vault) {
 			refs := v.nightly("crm", backups)
 			job, decisions := doom(t, v, "crm", kept)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -209,20 +211,20 @@ func TestApplyCutOffAtAnyRequestLeavesWholeBackupsAndOrphans(t *testing.T) {
 					cancel()
 				}
 			}
-			_, err := Apply(ctx, v, job, decisions, 1)
+			_, err := Apply(ctx, vault, job, decisions, 1)
 			if (err != nil) != (cut < 2*(backups-kept)) {
-				t.Errorf("got error %v", err)
+				t.Errorf("after %d deletions: got error %v", cut, err)
 			}
 			for _, ref := range refs {
 				if v.has(ref.ManifestKey()) && !v.has(ref.Key("crm.sql.zst.age")) {
-					t.Errorf("%s has a manifest and no data", ref)
+					t.Errorf("after %d deletions: %s has a manifest and no data", cut, ref)
 				}
 			}
 			v.onDel = nil
 			mustRun(t, v, keepLast(kept), Options{Now: now.Add(time.Hour), Force: true})
 			mustRun(t, v, keepLast(kept), Options{Now: now.Add(OrphanAge), Force: true})
 			if got, want := len(v.keys()), 2*kept; got != want {
-				t.Errorf("left %d objects after the next runs, want %d: %v", got, want, v.keys())
+				t.Errorf("after %d deletions: left %d objects after the next runs, want %d: %v", cut, got, want, v.keys())
 			}
 		})
 	}

@@ -57,13 +57,13 @@ func lookAt(ctx context.Context, vault holdfast.Lister, ref holdfast.Ref) (look,
 	return l, nil
 }
 
-// inParallel calls do for each item, n at a time, and returns when all calls
+// inParallel calls do with 0 to count-1, n calls at a time, and returns when all
 // have. Once ctx has ended it begins no more. A panic of do is one of the caller.
-func inParallel[T any](ctx context.Context, n int, items []T, do func(T)) {
+func inParallel(ctx context.Context, n, count int, do func(i int)) {
 	var next atomic.Int64
 	var running sync.WaitGroup
 	var panicked atomic.Pointer[any]
-	for range min(n, len(items)) {
+	for range min(n, count) {
 		running.Go(func() {
 			defer func() {
 				if p := recover(); p != nil {
@@ -72,10 +72,10 @@ func inParallel[T any](ctx context.Context, n int, items []T, do func(T)) {
 			}()
 			for ctx.Err() == nil && panicked.Load() == nil {
 				i := int(next.Add(1)) - 1
-				if i >= len(items) {
+				if i >= count {
 					return
 				}
-				do(items[i])
+				do(i)
 			}
 		})
 	}

@@ -89,7 +89,7 @@ func (s *sweeper) orphans(ctx context.Context, job catalog.Job) {
 		}
 		orphans = append(orphans, b)
 	}
-	inParallel(ctx, s.concurrency, orphans, func(b holdfast.Backup) { s.orphan(ctx, b) })
+	inParallel(ctx, s.concurrency, len(orphans), func(i int) { s.orphan(ctx, orphans[i]) })
 }
 
 // allOld reports whether each of the objects is old enough. A backup with one
@@ -118,10 +118,14 @@ func (s *sweeper) orphan(ctx context.Context, b holdfast.Backup) {
 	if now.held { // a hold on nothing: it came too late for a deletion
 		objects = now.objects
 	}
+	keys := make([]string, len(objects))
+	for i, o := range objects {
+		keys[i] = o.Key
+	}
 	count, size := 0, int64(0)
-	for _, o := range objects {
-		if s.remove(ctx, o.Key) {
-			count, size = count+1, size+o.Size
+	for i, gone := range s.remove(ctx, keys) {
+		if gone {
+			count, size = count+1, size+objects[i].Size
 		}
 	}
 	if count == 0 {
@@ -133,22 +137,28 @@ func (s *sweeper) orphan(ctx context.Context, b holdfast.Backup) {
 	s.out.Objects, s.out.Bytes = s.out.Objects+count, s.out.Bytes+size
 }
 
-// remove deletes one object and reports whether it is, or would be, gone.
-func (s *sweeper) remove(ctx context.Context, key string) bool {
+// remove deletes objects and reports which of them are, or would be, gone.
+func (s *sweeper) remove(ctx context.Context, keys []string) []bool {
+	gone := make([]bool, len(keys))
 	if s.dryRun {
-		return true
+		for i := range gone {
+			gone[i] = true
+		}
+		return gone
 	}
-	err := s.vault.Delete(ctx, key)
-	if errors.Is(err, holdfast.ErrLocked) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.out.Locked = append(s.out.Locked, key)
-		return false
+	for i, err := range deleteAll(ctx, s.vault, s.concurrency, keys) {
+		switch {
+		case err == nil:
+			gone[i] = true
+		case errors.Is(err, holdfast.ErrLocked):
+			s.mu.Lock()
+			s.out.Locked = append(s.out.Locked, keys[i])
+			s.mu.Unlock()
+		default:
+			s.failed(ctx, keys[i], err)
+		}
 	}
-	if err != nil {
-		s.failed(ctx, key, err)
-	}
-	return err == nil
+	return gone
 }
 
 func (s *sweeper) failed(ctx context.Context, key string, err error) {

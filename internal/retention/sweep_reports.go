@@ -11,13 +11,11 @@ import (
 func (s *sweeper) reports(ctx context.Context) error {
 	var old []string
 	flush := func() {
-		inParallel(ctx, s.concurrency, old, func(key string) {
-			if s.remove(ctx, key) {
-				s.mu.Lock()
-				defer s.mu.Unlock()
+		for _, gone := range s.remove(ctx, old) {
+			if gone {
 				s.out.Reports++
 			}
-		})
+		}
 		old = old[:0]
 	}
 	for o, err := range s.vault.List(ctx, holdfast.ReportsPrefix) {

@@ -7,8 +7,8 @@ import (
 )
 
 // uploads aborts those that were never finished, also one whose key the vault no
-// longer knows. An upload is not its object: to
-// abort one whose key is committed by now takes nothing from the backup.
+// longer knows. An upload is not its object: to abort one whose key is committed
+// by now takes nothing from the backup.
 func (s *sweeper) uploads(ctx context.Context) error {
 	var old []holdfast.Upload
 	for u, err := range s.vault.ListUploads(ctx, holdfast.BackupsPrefix) {
@@ -24,7 +24,8 @@ func (s *sweeper) uploads(ctx context.Context) error {
 			old = append(old, u)
 		}
 	}
-	inParallel(ctx, s.concurrency, old, func(u holdfast.Upload) {
+	inParallel(ctx, s.concurrency, len(old), func(i int) {
+		u := old[i]
 		if !s.dryRun {
 			if err := s.vault.AbortUpload(ctx, u); err != nil {
 				s.failed(ctx, u.Key, err)

@@ -87,6 +87,23 @@ func (v *fakeVault) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
+// inBatches is the vault as one that deletes many objects in few requests.
+type inBatches struct{ *fakeVault }
+
+func (v inBatches) DeleteBatch(ctx context.Context, keys []string) []error {
+	errs := make([]error, len(keys))
+	for i, key := range keys {
+		errs[i] = v.Delete(ctx, key)
+	}
+	return errs
+}
+
+// eachWay runs a test with a vault that deletes one by one, and in batches.
+func eachWay(t *testing.T, test func(t *testing.T, v *fakeVault, vault Vault)) {
+	t.Run("one by one", func(t *testing.T) { v := newVault(); test(t, v, v) })
+	t.Run("in batches", func(t *testing.T) { v := newVault(); test(t, v, inBatches{v}) })
+}
+
 func (v *fakeVault) AbortUpload(_ context.Context, u holdfast.Upload) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
