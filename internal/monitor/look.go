@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -55,7 +56,7 @@ func (r *run) survey(ctx context.Context, st *state, reports reportLog) (*wanted
 	}
 	wanted := newWanted(r.opts.ManifestReads)
 	var strays []holdfast.Object
-	for job, err := range catalog.Jobs(ctx, r.vault, holdfast.BackupsPrefix) {
+	for job, err := range r.jobs(ctx) {
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +77,7 @@ func (r *run) survey(ctx context.Context, st *state, reports reportLog) (*wanted
 		v.fill(job, r.look.at, st, corrupt[name], wanted)
 		r.count.Backups += len(job.Backups)
 	}
-	if r.opts.Only == nil {
+	if r.sawAll() {
 		delete(r.look.undecided, findingKey{check: CheckStray})
 		if len(strays) > 0 {
 			r.look.note(strayFinding(JobName{}, len(strays), strays[0].Key))
@@ -89,8 +90,28 @@ func (r *run) survey(ctx context.Context, st *state, reports reportLog) (*wanted
 // maxStrays is how many objects outside of all jobs are held to be counted.
 const maxStrays = 1000
 
+// jobs lists the jobs that the run is about.
+func (r *run) jobs(ctx context.Context) iter.Seq2[catalog.Job, error] {
+	if r.opts.Jobs == nil {
+		return catalog.Jobs(ctx, r.vault, holdfast.BackupsPrefix)
+	}
+	return func(yield func(catalog.Job, error) bool) {
+		for _, name := range r.opts.Jobs {
+			for job, err := range catalog.Jobs(ctx, r.vault, holdfast.JobPrefix(name.Host, name.Job)) {
+				if !yield(job, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// sawAll reports whether the run is about all jobs.
+func (r *run) sawAll() bool { return r.opts.Jobs == nil && r.opts.Only == nil }
+
 func (r *run) included(name JobName) bool {
-	return r.opts.Only == nil || r.opts.Only(name.Host, name.Job)
+	return (r.opts.Jobs == nil || slices.Contains(r.opts.Jobs, name)) &&
+		(r.opts.Only == nil || r.opts.Only(name.Host, name.Job))
 }
 
 // watch makes the view of a job that is watched.

@@ -118,6 +118,9 @@ type Options struct {
 	Expected []JobName
 	// HostKeys returns the keys that may have signed the host's manifests.
 	HostKeys func(host string) []ed25519.PublicKey
+	// Jobs limits the run to these, which are then all that is listed; nil for
+	// all jobs. Open findings of others stay open.
+	Jobs []JobName
 	// Only limits the run to some jobs; nil for all.
 	Only func(host, job string) bool
 	// ManifestReads is how many manifests the checks may open; 0 for

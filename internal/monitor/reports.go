@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ type storedReport struct {
 // listReports lists the reports of all jobs and keeps the newest of each.
 func (r *run) listReports(ctx context.Context) (reportLog, error) {
 	reports := reportLog{}
-	for object, err := range r.vault.List(ctx, holdfast.ReportsPrefix) {
+	for object, err := range r.reports(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("list %q: %w", holdfast.ReportsPrefix, err)
 		}
@@ -67,8 +68,26 @@ func (r *run) listReports(ctx context.Context) (reportLog, error) {
 		}
 		log.newest = append(log.newest, storedReport{id, object.ModTime})
 	}
-	delete(r.look.undecided, findingKey{check: CheckReports})
+	if r.sawAll() {
+		delete(r.look.undecided, findingKey{check: CheckReports})
+	}
 	return reports, nil
+}
+
+// reports lists the reports of the jobs that the run is about.
+func (r *run) reports(ctx context.Context) iter.Seq2[holdfast.Object, error] {
+	if r.opts.Jobs == nil {
+		return r.vault.List(ctx, holdfast.ReportsPrefix)
+	}
+	return func(yield func(holdfast.Object, error) bool) {
+		for _, name := range r.opts.Jobs {
+			for object, err := range r.vault.List(ctx, holdfast.ReportPrefix(name.Host, name.Job)) {
+				if !yield(object, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
 func parseReportKey(key string) (JobName, holdfast.ID, bool) {
