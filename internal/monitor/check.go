@@ -28,6 +28,9 @@ const (
 	CheckUnfinished  = "unfinished"
 	CheckStray       = "stray"
 	CheckReports     = "reports"
+	CheckVersioning  = "versioning"
+	CheckPublic      = "public"
+	CheckHidden      = "hidden"
 )
 
 // UnfinishedAfter is how old data without a manifest may become. The sweep

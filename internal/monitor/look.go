@@ -21,6 +21,7 @@ type look struct {
 	// undecided has what could not be concluded in this run: open findings
 	// of that key stay open.
 	undecided map[findingKey]bool
+	postured  bool // the vault was asked how it is protected
 	reading   *reading
 	readOn    bool // reading changed
 }

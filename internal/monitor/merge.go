@@ -86,6 +86,9 @@ func merge(st *state, l *look, raced bool) outcome {
 	if !later(JobName{}) {
 		st.Looked = l.at
 	}
+	if l.postured {
+		st.Postured = l.at
+	}
 	if l.readOn {
 		st.Reading = l.reading
 	}

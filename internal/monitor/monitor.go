@@ -25,6 +25,9 @@
 //	unfinished    warning            data without a manifest, older than three days and seen for an hour: the sweep does not work
 //	stray         warning            objects among the backups that belong to none
 //	reports       warning            more reports than can be sensible
+//	versioning    warning            the bucket keeps no versions
+//	public        critical           the bucket can be opened to the public
+//	hidden        critical           somebody deleted objects by name
 //
 // A backup is good if the listing says so (holdfast.Backup.Good) and nothing is
 // known against its manifest, its objects or their hashes.
@@ -43,7 +46,8 @@
 //
 // A run makes one listing of the backups, one of the reports, one load and one
 // swap of the state, and opens the manifests and reports that are new, up to a
-// budget. What a budget leaves undone comes in the next run; until then an open
+// budget. Once an hour it asks the vault, where that can be asked
+// (holdfast.Posturer), how it is protected. What a budget leaves undone comes in the next run; until then an open
 // finding that it concerns stays open.
 //
 // # State
@@ -53,6 +57,7 @@
 //
 //	{"version": 1,
 //	 "looked": "2025-10-28T14:05:00Z",           when the vault was last judged
+//	 "postured": "2025-10-28T13:35:00Z",         when it was last asked how it is protected
 //	 "jobs": {"web1/crm": {
 //	   "first": "…", "looked": "…",              first known, last judged
 //	   "reread": {"id": "…", "at": "…"},         the backup last re-read whole
@@ -197,6 +202,9 @@ func (r *run) observe(ctx context.Context, st *state) error {
 	}
 	wanted, err := r.survey(ctx, st, reports)
 	if err != nil {
+		return err
+	}
+	if err := r.posture(ctx, st); err != nil {
 		return err
 	}
 	if err := r.readManifests(ctx, wanted); err != nil {

@@ -20,11 +20,12 @@ const stateVersion = 1
 
 // state is what the monitor remembers; the package comment shows the document.
 type state struct {
-	Version int                `json:"version"`
-	Looked  time.Time          `json:"looked,omitzero"`
-	Jobs    map[string]*record `json:"jobs"` // by JobName.String
-	Reading *reading           `json:"reading,omitempty"`
-	Open    []holdfast.Finding `json:"open"`
+	Version  int                `json:"version"`
+	Looked   time.Time          `json:"looked,omitzero"`
+	Postured time.Time          `json:"postured,omitzero"`
+	Jobs     map[string]*record `json:"jobs"` // by JobName.String
+	Reading  *reading           `json:"reading,omitempty"`
+	Open     []holdfast.Finding `json:"open"`
 }
 
 // record is what is remembered of one job.
