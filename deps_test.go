@@ -20,12 +20,14 @@ const module = "github.com/holdfast-backup/holdfast"
 // /* stands for the packages below it. What is not in the table may import none.
 var siblings = map[string][]string{
 	"api":             {},
+	"awsenv":          {"secret"},
 	"broker":          {"api", "catalog", "token"},
 	"catalog":         {},
 	"cli":             {"token"},
 	"client":          {"api", "token"},
 	"config":          {"secret"},
 	"doctor":          {"api", "client", "config", "secret", "source/open", "stream", "token"},
+	"function":        {"api", "awsenv", "broker", "cli", "config", "monitor", "retention", "rounds", "secret", "site", "token", "vault/open"},
 	"monitor":         {"catalog", "token"},
 	"operator":        {"api", "catalog", "client", "restore"},
 	"proc":            {"secret", "watch"},
@@ -33,14 +35,15 @@ var siblings = map[string][]string{
 	"restore":         {"api", "proc", "secret", "stream", "token", "watch"},
 	"retention":       {"catalog"},
 	"rounds":          {"config", "monitor", "retention"},
-	"server":          {"broker", "config", "monitor", "retention", "rounds", "secret", "token", "vault/open"},
+	"server":          {"broker", "config", "monitor", "retention", "rounds", "secret", "site", "vault/open"},
+	"site":            {"config", "secret", "token", "vault/open"},
 	"source/command":  {"proc", "secret", "watch"},
 	"source/mysql":    {"proc", "secret", "watch"},
 	"source/open":     {"config", "secret", "source/*"},
 	"source/postgres": {"proc", "secret", "watch"},
 	"source/stdin":    {"watch"},
 	"token":           {"secret"},
-	"vault/open":      {"config", "vault/*"},
+	"vault/open":      {"config", "secret", "vault/*"},
 }
 
 // notInPusher are packages that the pusher must not link, however indirectly:

@@ -82,7 +82,7 @@ func checkVault(ctx context.Context, v config.Vault) ([]conform.Result, error) {
 	}
 	var ahead atomic.Int64 // nanoseconds that the vault's clock is ahead
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	vault, err := open.Open(v, open.Options{BaseURL: url, Sealer: sealer, Now: now})
+	vault, err := open.Open(ctx, v, open.Options{BaseURL: url, Sealer: sealer, Secrets: secrets(), Now: now})
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}

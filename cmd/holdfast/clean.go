@@ -39,7 +39,7 @@ it with --dry-run, and delete with --force if it is meant.`,
 			if err := o.onlyDirect("clean"); err != nil {
 				return err
 			}
-			c, vaults, err := o.direct()
+			c, vaults, err := o.direct(command.Context())
 			if err != nil {
 				return err
 			}

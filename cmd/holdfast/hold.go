@@ -71,7 +71,7 @@ func (o *options) pin(command *cobra.Command, what, selector string, change func
 	if err != nil {
 		return cli.Usage(err)
 	}
-	_, vaults, err := o.direct()
+	_, vaults, err := o.direct(command.Context())
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func listCommand(o *options) *cobra.Command {
 					return err
 				}
 			}
-			backups, err := o.backups()
+			backups, err := o.backups(command.Context())
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,7 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
 			if run.Only, err = onlyJob(args); err != nil {
 				return err
 			}
-			c, vaults, err := o.watched()
+			c, vaults, err := o.watched(command.Context())
 			if err != nil {
 				return err
 			}
@@ -76,9 +77,9 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
 
 // watched returns the vaults to judge: the configured ones, or what the broker
 // shows of all of them.
-func (o *options) watched() (*config.Holdfast, map[string]monitor.Vault, error) {
+func (o *options) watched(ctx context.Context) (*config.Holdfast, map[string]monitor.Vault, error) {
 	if o.broker == "" {
-		c, vaults, err := o.direct()
+		c, vaults, err := o.direct(ctx)
 		return c, rounds.ToMonitor(vaults), err
 	}
 	c, err := o.load()

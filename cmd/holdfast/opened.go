@@ -72,7 +72,7 @@ func (p *opening) open(command *cobra.Command, o *options, selector string, prog
 	if err != nil {
 		return nil, none, nil, cli.Usage(err)
 	}
-	backups, err := o.backups()
+	backups, err := o.backups(command.Context())
 	if err != nil {
 		return nil, none, nil, err
 	}

@@ -2,31 +2,35 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/awsenv"
 	"github.com/holdfast-backup/holdfast/internal/broker"
 	"github.com/holdfast-backup/holdfast/internal/cli"
 	"github.com/holdfast-backup/holdfast/internal/client"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/operator"
 	"github.com/holdfast-backup/holdfast/internal/rounds"
-	"github.com/holdfast-backup/holdfast/internal/server"
+	"github.com/holdfast-backup/holdfast/internal/secret"
+	"github.com/holdfast-backup/holdfast/internal/site"
 	"github.com/holdfast-backup/holdfast/internal/token"
 	"github.com/holdfast-backup/holdfast/internal/vault/open"
 )
 
 // backups returns the view of backups that the flags ask for: through the broker
 // with --broker, else directly.
-func (o *options) backups() (operator.Backups, error) {
+func (o *options) backups(ctx context.Context) (operator.Backups, error) {
 	if o.broker != "" {
 		return o.remote()
 	}
-	c, vaults, err := o.direct()
+	c, vaults, err := o.direct(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +44,7 @@ func (o *options) backups() (operator.Backups, error) {
 	}
 	if c.Broker.URL != "" && c.Broker.Secret != "" {
 		d.Seal = func(ref holdfast.Ref, file string, expires time.Time) (string, error) {
-			sealer, err := server.Sealer(c)
+			sealer, err := site.Sealer(ctx, c, secrets())
 			if err != nil {
 				return "", err
 			}
@@ -74,24 +78,24 @@ func (o *options) client() (*client.Client, error) {
 }
 
 // direct opens the configured vaults, or the one that --vault names.
-func (o *options) direct() (*config.Holdfast, map[string]holdfast.Vault, error) {
+func (o *options) direct(ctx context.Context) (*config.Holdfast, map[string]holdfast.Vault, error) {
 	c, err := o.load()
 	if err != nil {
 		return nil, nil, err
 	}
-	vaults := map[string]holdfast.Vault{}
-	for name, v := range c.Vaults {
-		if o.vault != "" && name != o.vault {
-			continue
-		}
-		vault, err := open.Open(v, open.Options{Now: time.Now})
-		if err != nil {
-			return nil, nil, fmt.Errorf("vault %q: %w", name, err)
-		}
-		vaults[name] = vault
+	wanted := c.Vaults
+	if o.vault != "" {
+		wanted = map[string]config.Vault{o.vault: c.Vaults[o.vault]}
 	}
-	return c, vaults, nil
+	vaults, err := site.Vaults(ctx, wanted, func(string) open.Options {
+		return open.Options{Secrets: secrets(), Now: time.Now}
+	})
+	return c, vaults, err
 }
+
+// secrets returns what fetches the secrets that the configuration refers to, on
+// this machine or in AWS.
+func secrets() secret.Resolver { return awsenv.New(time.Now, slog.Default()).Secret }
 
 // rules returns retention and the monitor by the policies of the configuration.
 func rules(c *config.Holdfast) (rounds.Rounds, error) {

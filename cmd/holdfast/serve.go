@@ -37,7 +37,7 @@ policies into force.`,
 				c.Broker.Listen = listen
 			}
 			log := cli.Logger(command.ErrOrStderr(), slog.LevelInfo)
-			s, err := server.New(server.Options{Config: c, Version: version, Now: time.Now, Log: log})
+			s, err := server.New(command.Context(), server.Options{Config: c, Secrets: secrets(), Version: version, Now: time.Now, Log: log})
 			if err != nil {
 				return cli.Usage(err)
 			}

@@ -99,17 +99,7 @@ func (s *Server) round() rounds.Rounds {
 func (s *Server) clean(ctx context.Context, vaults map[string]holdfast.Vault) {
 	all, err := s.round().Retention(ctx, vaults, retention.Options{})
 	for _, c := range all {
-		for _, j := range c.Jobs {
-			if n := len(j.Outcome.Deleted); n > 0 {
-				s.o.Log.Info("thinned out", "vault", c.Vault, "host", j.Host, "job", j.Job, "deleted", n, "size", j.Outcome.Bytes, "kept", j.Kept)
-			}
-		}
-		if swept := c.Swept; len(swept.Uploads)+len(swept.Orphans) > 0 {
-			s.o.Log.Warn("swept leftovers", "vault", c.Vault, "uploads", len(swept.Uploads), "orphans", len(swept.Orphans), "size", swept.Bytes)
-		}
-		for _, f := range c.Findings {
-			s.o.Log.Warn("retention: "+f.Summary, "vault", c.Vault, "host", f.Host, "job", f.Job, "check", f.Check)
-		}
+		c.Log(s.o.Log)
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		s.o.Log.Error("retention", "err", err)

@@ -5,7 +5,6 @@ package server
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -13,17 +12,19 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/secret"
+	"github.com/holdfast-backup/holdfast/internal/site"
 )
 
 // Options are what a Server is made of. All but TLS files come from outside, so
 // that tests have their own clock.
 type Options struct {
 	Config  *config.Holdfast
+	Secrets secret.Resolver // fetches what the configuration refers to
 	Version string
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -32,7 +33,7 @@ type Options struct {
 // Server runs until its context ends.
 type Server struct {
 	o        Options
-	registry atomic.Pointer[config.Registry]
+	registry site.Registry
 	vaults   map[string]holdfast.Vault
 	handler  http.Handler
 	// monitorNow asks the monitor for a round before its time.
@@ -55,12 +56,12 @@ const (
 
 // New opens the vaults and the secrets; it refuses to start with a
 // configuration that would leave something unprotected.
-func New(o Options) (*Server, error) {
+func New(ctx context.Context, o Options) (*Server, error) {
 	s := &Server{o: o, monitorNow: make(chan struct{}, 1)}
 	if err := s.Reload(o.Config); err != nil {
 		return nil, err
 	}
-	return s, s.wire()
+	return s, s.wire(ctx)
 }
 
 // Reload puts hosts, operators, jobs and policies of another configuration into
@@ -73,21 +74,6 @@ func (s *Server) Reload(c *config.Holdfast) error {
 	}
 	s.registry.Store(registry)
 	return nil
-}
-
-// current is the broker's registry, looked up in the configuration now in force.
-type current struct{ s *Server }
-
-func (c current) Principal(kid string) (holdfast.Principal, bool) {
-	return c.s.registry.Load().Principal(kid)
-}
-
-func (c current) Job(host, job string) (string, holdfast.Policy, bool) {
-	return c.s.registry.Load().Job(host, job)
-}
-
-func (c current) HostKeys(host string) []ed25519.PublicKey {
-	return c.s.registry.Load().HostKeys(host)
 }
 
 // Run serves and does its rounds until ctx ends, then lets requests in flight end.

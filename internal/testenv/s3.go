@@ -51,6 +51,17 @@ func S3(t testing.TB) S3Server {
 	return s3Server.server
 }
 
+// Versitygw returns the path of the S3 server's program, for a test that starts
+// one of its own.
+func Versitygw(t testing.TB) string {
+	t.Helper()
+	path, err := versitygw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // versitygw builds the server, once for all test binaries, and returns its path.
 func versitygw() (string, error) {
 	_, here, _, ok := runtime.Caller(0)
@@ -154,4 +165,3 @@ func enableVersioning(ctx context.Context, client *s3.Client, bucket string) err
 	})
 	return err
 }
-

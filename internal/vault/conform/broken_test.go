@@ -436,6 +436,16 @@ var broken = map[string]func(s *store){
 			return s.Vault.Delete(ctx, key)
 		}
 	},
+	"delete-batch": func(s *store) {
+		// Forgets every second one.
+		calls := 0
+		s.delete = func(ctx context.Context, key string) error {
+			if calls++; calls%2 == 0 {
+				return nil
+			}
+			return s.Vault.Delete(ctx, key)
+		}
+	},
 	"delete-locked": func(s *store) {
 		// Hides it, as a delete marker would.
 		hidden := map[string]bool{}
@@ -490,6 +500,48 @@ var broken = map[string]func(s *store){
 			return s.Vault.Delete(context.WithoutCancel(ctx), key)
 		}
 	},
+}
+
+// batchStore is a vault that deletes many at once, in its own way.
+type batchStore struct {
+	*mem.Vault
+	deleteBatch func(ctx context.Context, keys []string) []error
+}
+
+func (s batchStore) DeleteBatch(ctx context.Context, keys []string) []error {
+	return s.deleteBatch(ctx, keys)
+}
+
+func TestABatchThatBreaksItsPromiseIsCaught(t *testing.T) {
+	for name, broken := range map[string]func(v *mem.Vault, ctx context.Context, keys []string) []error{
+		"deletes nothing": func(_ *mem.Vault, _ context.Context, keys []string) []error { return make([]error, len(keys)) },
+		"says nothing": func(v *mem.Vault, ctx context.Context, keys []string) []error {
+			for _, key := range keys {
+				_ = v.Delete(ctx, key)
+			}
+			return nil
+		},
+		"deletes what lies between": func(v *mem.Vault, ctx context.Context, keys []string) []error {
+			if len(keys) > 0 {
+				for o := range v.List(ctx, "") {
+					if o.Key >= slices.Min(keys) && o.Key <= slices.Max(keys) {
+						_ = v.Delete(ctx, o.Key)
+					}
+				}
+			}
+			return make([]error, len(keys))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			vault, env := newMem(t)
+			env.Vault = batchStore{vault, func(ctx context.Context, keys []string) []error { return broken(vault, ctx, keys) }}
+			if err := deleteBatch(t.Context(), env.scratch("delete-batch")); err == nil {
+				t.Error("the check passes")
+			} else {
+				t.Log(err)
+			}
+		})
+	}
 }
 
 func TestEveryCheckCatchesAStoreThatBreaksItsPromise(t *testing.T) {

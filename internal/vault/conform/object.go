@@ -3,6 +3,7 @@ package conform
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -116,6 +117,7 @@ func deleteChecks() []Check {
 	return []Check{
 		check("delete", "What is deleted is gone, and nothing else is; the key is free again.", deleted),
 		check("delete-absent", "Deleting what is not there is no error.", deleteAbsent),
+		check("delete-batch", "Deleting many at once deletes exactly those, and says of each what became of it.", deleteBatch),
 		check("delete-locked", "Deleting what is locked is ErrLocked and leaves it as it was.", deleteLocked),
 	}
 }
@@ -162,6 +164,55 @@ func deleteAbsent(ctx context.Context, s *scratch) error {
 		}
 	}
 	return nil
+}
+
+// batchDeleter is what a vault may have beside the contract: DeleteBatch returns
+// for each key what Delete would.
+type batchDeleter interface {
+	DeleteBatch(ctx context.Context, keys []string) []error
+}
+
+// deleteAll deletes the keys at once where the vault can, else one by one.
+func (s *scratch) deleteAll(ctx context.Context, keys []string) []error {
+	if b, ok := s.Vault.(batchDeleter); ok {
+		return b.DeleteBatch(ctx, keys)
+	}
+	errs := make([]error, len(keys))
+	for i, key := range keys {
+		errs[i] = s.Vault.Delete(ctx, key)
+	}
+	return errs
+}
+
+func deleteBatch(ctx context.Context, s *scratch) error {
+	rest := s.keys("a-0", "a/1-x", "a/10", "a/3", "b/z", "c/d/f")
+	doomed := s.keys("c/d/e", "a/1", "none", "b/", "a/2", "a/1", "c/d")
+	if err := s.put(ctx, append(rest, s.keys("a/1", "a/2", "c/d/e")...)...); err != nil {
+		return err
+	}
+	for range 2 {
+		errs := s.deleteAll(ctx, doomed)
+		if len(errs) != len(doomed) {
+			return fmt.Errorf("delete %d keys: got %d results", len(doomed), len(errs))
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+		if err := s.listed(ctx, s.prefix, rest...); err != nil {
+			return err
+		}
+	}
+	if errs := s.deleteAll(ctx, nil); len(errs) > 0 {
+		return fmt.Errorf("delete nothing: got %d results", len(errs))
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	for i, err := range s.deleteAll(ended, rest) {
+		if err := wants("delete "+rest[i]+" after the context has ended", err, context.Canceled); err != nil {
+			return err
+		}
+	}
+	return s.listed(ctx, s.prefix, rest...)
 }
 
 func deleteLocked(ctx context.Context, s *scratch) error {

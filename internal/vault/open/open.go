@@ -3,12 +3,14 @@
 package open
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/vault/disk"
 )
 
@@ -25,6 +27,9 @@ type Options struct {
 	BaseURL string
 	// Sealer signs the vault's URLs; nil for a vault that needs to sign none.
 	Sealer sealer
+	// Secrets fetches the keys that a configuration refers to. Default
+	// secret.Local.
+	Secrets secret.Resolver
 	// Now is the clock that signatures expire by. Default time.Now.
 	Now func() time.Time
 	// Create makes a vault where there is none yet. Without it an empty or
@@ -37,7 +42,7 @@ type Options struct {
 
 // Open returns the vault of the configuration. It may be an io.Closer, and one
 // that serves its own URLs has a method Handler() http.Handler.
-func Open(c config.Vault, o Options) (holdfast.Vault, error) {
+func Open(ctx context.Context, c config.Vault, o Options) (holdfast.Vault, error) {
 	switch {
 	case c.Disk != nil:
 		if err := checkDir(c.Disk.Path, o.Create); err != nil {
@@ -48,6 +53,12 @@ func Open(c config.Vault, o Options) (holdfast.Vault, error) {
 			return nil, err // a typed nil must not become a vault
 		}
 		return v, nil
+	case c.S3 != nil:
+		v, err := openS3(ctx, c.S3, o)
+		if err != nil {
+			return nil, err
+		}
+		return v, nil
 	}
-	return nil, fmt.Errorf("open vault: no kind given, want disk")
+	return nil, fmt.Errorf("open vault: no kind given, want disk or s3")
 }

@@ -14,7 +14,7 @@ import (
 
 func TestOpenDisk(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "vault")
-	v, err := open.Open(config.Vault{Disk: &config.Disk{Path: dir}}, open.Options{BaseURL: "https://b.example/v/main", Create: true})
+	v, err := open.Open(t.Context(), config.Vault{Disk: &config.Disk{Path: dir}}, open.Options{BaseURL: "https://b.example/v/main", Create: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,14 +27,14 @@ func TestOpenDisk(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	if v, err := open.Open(config.Vault{}, open.Options{}); err == nil || v != nil {
+	if v, err := open.Open(t.Context(), config.Vault{}, open.Options{}); err == nil || v != nil {
 		t.Errorf("no kind: got %v, %v", v, err)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if v, err := open.Open(config.Vault{Disk: &config.Disk{Path: file}}, open.Options{Create: true}); err == nil || v != nil {
+	if v, err := open.Open(t.Context(), config.Vault{Disk: &config.Disk{Path: file}}, open.Options{Create: true}); err == nil || v != nil {
 		t.Errorf("a file in the way: got %v, %v", v, err)
 	}
 }
@@ -58,7 +58,7 @@ func TestAVaultThatIsGoneIsNotOneWithoutBackups(t *testing.T) {
 		{"another user's, as root", owned, true, "belongs to 12345"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := open.Open(config.Vault{Disk: &config.Disk{Path: c.path}}, open.Options{Create: c.create})
+			_, err := open.Open(t.Context(), config.Vault{Disk: &config.Disk{Path: c.path}}, open.Options{Create: c.create})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got %v, want %q", err, c.want)
 			}
