@@ -45,7 +45,7 @@ what is deleted is gone, and so on. It writes under scratch/ and removes it agai
 			if err := o.onlyDirect("check"); err != nil {
 				return err
 			}
-			c, err := o.load()
+			c, err := o.load(command.Context())
 			if err != nil {
 				return err
 			}

@@ -3,17 +3,21 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"os"
 	"slices"
 	"strings"
+	"time"
 	_ "time/tzdata" // policies name time zones; a minimal machine has none
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-backup/holdfast/internal/awsenv"
 	"github.com/holdfast-backup/holdfast/internal/cli"
 	"github.com/holdfast-backup/holdfast/internal/config"
 )
@@ -55,7 +59,7 @@ of it failed.`,
 		Version: version,
 	}
 	flags := root.PersistentFlags()
-	flags.StringVarP(&o.configPath, "config", "c", "", "holdfast.yaml (default: $HOLDFAST_CONFIG, ./holdfast.yaml, ~/.config/holdfast/holdfast.yaml, /etc/holdfast/holdfast.yaml)")
+	flags.StringVarP(&o.configPath, "config", "c", "", "holdfast.yaml, or ssm:/NAME, s3://BUCKET/KEY (default: $HOLDFAST_CONFIG, ./holdfast.yaml, ~/.config/holdfast/holdfast.yaml, /etc/holdfast/holdfast.yaml)")
 	flags.StringVar(&o.vault, "vault", "", "look into this vault only (default: all of the configuration)")
 	flags.StringVar(&o.broker, "broker", os.Getenv("HOLDFAST_BROKER"), "reach the vault through the broker at this URL ($HOLDFAST_BROKER)")
 	flags.StringVar(&o.key, "key", os.Getenv("HOLDFAST_KEY"), "operator's private key, with --broker ($HOLDFAST_KEY)")
@@ -72,12 +76,12 @@ of it failed.`,
 }
 
 // load finds and reads holdfast.yaml.
-func (o *options) load() (*config.Holdfast, error) {
+func (o *options) load(ctx context.Context) (*config.Holdfast, error) {
 	path, err := o.find()
 	if err != nil {
 		return nil, err
 	}
-	c, err := config.LoadHoldfast(path)
+	c, err := readConfig(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = cli.Hint(err, howToFind)
 	}
@@ -88,6 +92,19 @@ func (o *options) load() (*config.Holdfast, error) {
 		return nil, cli.Usage(fmt.Errorf("vault %q: not in the configuration, which has %s", o.vault, strings.Join(slices.Sorted(maps.Keys(c.Vaults)), ", ")))
 	}
 	return c, nil
+}
+
+// readConfig reads the configuration: a file, or where the functions in AWS have
+// theirs, ssm:/NAME or s3://BUCKET/KEY.
+func readConfig(ctx context.Context, path string) (*config.Holdfast, error) {
+	if !strings.HasPrefix(path, "ssm:") && !strings.HasPrefix(path, "s3://") {
+		return config.LoadHoldfast(path)
+	}
+	name, text, err := awsenv.New(time.Now, slog.Default()).Document(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return config.ParseHoldfast(name, text)
 }
 
 const howToFind = "make one with `holdfast init`, or name it with --config; or use --broker"

@@ -82,7 +82,7 @@ func (o *options) watched(ctx context.Context) (*config.Holdfast, map[string]mon
 		c, vaults, err := o.direct(ctx)
 		return c, rounds.ToMonitor(vaults), err
 	}
-	c, err := o.load()
+	c, err := o.load(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -79,7 +79,7 @@ func (o *options) client() (*client.Client, error) {
 
 // direct opens the configured vaults, or the one that --vault names.
 func (o *options) direct(ctx context.Context) (*config.Holdfast, map[string]holdfast.Vault, error) {
-	c, err := o.load()
+	c, err := o.load(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

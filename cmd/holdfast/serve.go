@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-backup/holdfast/internal/cli"
-	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/server"
 )
 
@@ -29,7 +28,7 @@ policies into force.`,
 		Example: "  holdfast serve --config /etc/holdfast/holdfast.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			c, err := o.load()
+			c, err := o.load(command.Context())
 			if err != nil {
 				return err
 			}
@@ -61,7 +60,7 @@ func reloadOnHangup(ctx context.Context, o *options, s *server.Server, log *slog
 				return
 			case <-hangup:
 			}
-			if err := reload(o, s); err != nil {
+			if err := reload(ctx, o, s); err != nil {
 				log.Error("reload: the old configuration stays in force", "err", err)
 				continue
 			}
@@ -70,12 +69,12 @@ func reloadOnHangup(ctx context.Context, o *options, s *server.Server, log *slog
 	}()
 }
 
-func reload(o *options, s *server.Server) error {
+func reload(ctx context.Context, o *options, s *server.Server) error {
 	path, err := o.find()
 	if err != nil {
 		return err
 	}
-	c, err := config.LoadHoldfast(path)
+	c, err := readConfig(ctx, path)
 	if err != nil {
 		return fmt.Errorf("read %q: %w", path, err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -101,7 +102,7 @@ func readInput(command *cobra.Command, file string) ([]byte, error) {
 
 // run simulates the policy of a job of the configuration.
 func (s simulation) run(command *cobra.Command, o *options) error {
-	policy, err := o.policy(s.job)
+	policy, err := o.policy(command.Context(), s.job)
 	if err != nil {
 		return err
 	}
@@ -144,12 +145,12 @@ func (s simulation) print(w io.Writer, result retention.Simulation) error {
 }
 
 // policy returns the policy of a job, by its name alone or with a host's.
-func (o *options) policy(name string) (holdfast.Policy, error) {
+func (o *options) policy(ctx context.Context, name string) (holdfast.Policy, error) {
 	host, job, err := parseJob(name)
 	if err != nil {
 		return holdfast.Policy{}, err
 	}
-	c, err := o.load()
+	c, err := o.load(ctx)
 	if err != nil {
 		return holdfast.Policy{}, err
 	}

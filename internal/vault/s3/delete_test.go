@@ -166,7 +166,7 @@ func TestWithoutVersionsAtTheStoreNamesAreDeleted(t *testing.T) {
 	if got := keys(t, v, ""); !slices.Equal(got, []string{"backups/b"}) {
 		t.Errorf("left are %v", got)
 	}
-	for range v.Hidden(t.Context(), "") {
+	for range v.hidden(t.Context(), "") {
 		t.Error("something is hidden")
 	}
 }

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"fmt"
 	"iter"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -10,34 +9,34 @@ import (
 	"github.com/holdfast-backup/holdfast"
 )
 
-// Hidden yields the objects below prefix that somebody has deleted by name: a
+// hidden yields the objects below prefix that somebody has deleted by name: a
 // delete marker is their newest version, and older ones are still there. The size
 // is that of the newest of those, the time when it was hidden. Holdfast itself
 // deletes all versions. Nothing is yielded of a store without versions.
-func (v *Vault) Hidden(ctx context.Context, prefix string) iter.Seq2[holdfast.Object, error] {
+func (v *Vault) hidden(ctx context.Context, prefix string) iter.Seq2[holdfast.Object, error] {
 	return func(yield func(holdfast.Object, error) bool) {
 		var of []version // one key's, until the next key shows
 		for one, err := range v.allVersions(ctx, prefix) {
 			if err != nil {
-				yield(holdfast.Object{}, fmt.Errorf("list versions of %q: %w", prefix, cause(ctx, err)))
+				yield(holdfast.Object{}, err)
 				return
 			}
 			if len(of) > 0 && of[0].key != one.key {
-				if o, ok := hidden(of); ok && !yield(o, nil) {
+				if o, ok := hiddenOf(of); ok && !yield(o, nil) {
 					return
 				}
 				of = of[:0]
 			}
 			of = append(of, one)
 		}
-		if o, ok := hidden(of); ok {
+		if o, ok := hiddenOf(of); ok {
 			yield(o, nil)
 		}
 	}
 }
 
-// hidden returns the object that the versions of one key have, if it is hidden.
-func hidden(of []version) (holdfast.Object, bool) {
+// hiddenOf returns the object that the versions of one key have, if it is hidden.
+func hiddenOf(of []version) (holdfast.Object, bool) {
 	var o holdfast.Object
 	var newest version
 	for _, one := range of {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/testenv"
 )
@@ -133,7 +135,7 @@ func TestHidden(t *testing.T) {
 	hide(t, v, "reports/a")
 	got := map[string]int64{}
 	var order []string
-	for o, err := range v.Hidden(t.Context(), "backups/") {
+	for o, err := range v.hidden(t.Context(), "backups/") {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +149,7 @@ func TestHidden(t *testing.T) {
 		t.Errorf("hidden are %v of %v bytes", order, got)
 	}
 	wants(t, "delete", v.Delete(t.Context(), "backups/a"), nil)
-	for o := range v.Hidden(t.Context(), "backups/a") {
+	for o := range v.hidden(t.Context(), "backups/a") {
 		t.Errorf("%q is hidden after it was deleted for good", o.Key)
 	}
 }
@@ -156,30 +158,45 @@ func TestPosture(t *testing.T) {
 	server := testenv.S3(t)
 	for _, c := range []struct {
 		bucket testenv.Bucket
-		want   Posture
+		hide   int
+		want   holdfast.Posture
 	}{
 		// versitygw knows no public access block.
-		{testenv.Bucket{}, Posture{Off, Off, Unknown}},
-		{testenv.Bucket{Versioned: true}, Posture{On, Off, Unknown}},
-		{testenv.Bucket{Locked: true}, Posture{On, On, Unknown}},
+		{testenv.Bucket{}, 0, holdfast.Posture{Versioning: holdfast.Off, Private: holdfast.Unknown}},
+		{testenv.Bucket{Versioned: true}, 0, holdfast.Posture{Versioning: holdfast.On, Private: holdfast.Unknown}},
+		{testenv.Bucket{Locked: true}, 0, holdfast.Posture{Versioning: holdfast.On, Private: holdfast.Unknown}},
+		{testenv.Bucket{Versioned: true}, 7, holdfast.Posture{
+			Versioning: holdfast.On, Private: holdfast.Unknown, HiddenCount: 7,
+			Hidden: []string{"backups/0", "backups/1", "backups/2", "backups/3", "backups/4"},
+		}},
 	} {
 		v := newVault(t, server, server.NewBucket(t, c.bucket), nil)
-		if got, err := v.Posture(t.Context()); err != nil || got != c.want {
-			t.Errorf("%+v: got %+v, %v, want %+v", c.bucket, got, err, c.want)
+		put(t, v, "backups/there", "reports/a")
+		if c.hide > 0 {
+			hide(t, v, "reports/a")
+		}
+		for i := range c.hide {
+			key := fmt.Sprintf("backups/%d", i)
+			put(t, v, key)
+			hide(t, v, key)
+		}
+		got, err := v.Posture(t.Context())
+		if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
+			t.Errorf("%+v: %v (-want +got):\n%s", c.bucket, err, diff)
 		}
 	}
 	all := `<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>
 		<BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>%s</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
 	for name, c := range map[string]struct {
 		answer func(op string, r *http.Request) *http.Response
-		want   Setting
+		want   holdfast.Setting
 	}{
-		"refused":            {func(_ string, r *http.Request) *http.Response { return fails(r, 403, "AccessDenied") }, Unknown},
-		"all blocks":         {func(_ string, r *http.Request) *http.Response { return says(r, 200, fmt.Sprintf(all, "true")) }, Off},
-		"all blocks but one": {func(_ string, r *http.Request) *http.Response { return says(r, 200, fmt.Sprintf(all, "false")) }, On},
+		"refused":            {func(_ string, r *http.Request) *http.Response { return fails(r, 403, "AccessDenied") }, holdfast.Unknown},
+		"all blocks":         {func(_ string, r *http.Request) *http.Response { return says(r, 200, fmt.Sprintf(all, "true")) }, holdfast.On},
+		"all blocks but one": {func(_ string, r *http.Request) *http.Response { return says(r, 200, fmt.Sprintf(all, "false")) }, holdfast.Off},
 		"no block": {func(_ string, r *http.Request) *http.Response {
 			return fails(r, 404, "NoSuchPublicAccessBlockConfiguration")
-		}, On},
+		}, holdfast.Off},
 	} {
 		w := &wire{answer: func(op string, r *http.Request) (*http.Response, error) {
 			if op == "GetPublicAccessBlock" {
@@ -188,8 +205,8 @@ func TestPosture(t *testing.T) {
 			return nil, nil
 		}}
 		v := newVault(t, server, server.NewBucket(t, testenv.Bucket{}), func(o *Options) { o.Client = &http.Client{Transport: w} })
-		if got, err := v.Posture(t.Context()); err != nil || got.PublicAccess != c.want {
-			t.Errorf("%s: got %+v, %v, want public access %s", name, got, err, c.want)
+		if got, err := v.Posture(t.Context()); err != nil || got.Private != c.want {
+			t.Errorf("%s: got %+v, %v, want private %s", name, got, err, c.want)
 		}
 	}
 	if p, err := newVault(t, server, "there-is-none", nil).Posture(t.Context()); err == nil {

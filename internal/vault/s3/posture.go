@@ -7,87 +7,82 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/holdfast-backup/holdfast"
 )
 
-// Setting is whether something is on at the bucket.
-type Setting string
+// hiddenNamed is how many hidden objects Posture names.
+const hiddenNamed = 5
 
-// The settings. Unknown is what the vault may not ask, or the store can't answer.
-const (
-	Unknown Setting = "unknown"
-	On      Setting = "on"
-	Off     Setting = "off"
-)
-
-// Posture is what protects the bucket besides permissions.
-type Posture struct {
-	Versioning   Setting `json:"versioning"`    // what is replaced or deleted by name stays
-	Lock         Setting `json:"lock"`          // object lock is possible; objects may be locked or not
-	PublicAccess Setting `json:"public_access"` // On unless all four public access blocks are
-}
-
-// Posture asks the bucket for it. A refusal is no error, an unreachable bucket is.
-func (v *Vault) Posture(ctx context.Context) (Posture, error) {
-	var p Posture
+// Posture implements holdfast.Posturer. What the vault may not ask, or the store
+// can't answer, is unknown; a bucket that can't be reached is an error.
+func (v *Vault) Posture(ctx context.Context) (holdfast.Posture, error) {
+	var p holdfast.Posture
 	for _, ask := range []struct {
 		what string
-		to   *Setting
-		call func(context.Context) (Setting, error)
+		to   *holdfast.Setting
+		call func(context.Context) (holdfast.Setting, error)
 	}{
 		{"versioning", &p.Versioning, v.versioning},
-		{"object lock", &p.Lock, v.objectLock},
-		{"public access block", &p.PublicAccess, v.publicAccess},
+		{"public access block", &p.Private, v.private},
 	} {
 		answer, err := ask.call(ctx)
 		switch {
 		case err == nil:
 			*ask.to = answer
-		case ctx.Err() == nil && code(err) != "NoSuchBucket" && status(err) >= 400 && (status(err) < 500 || missing(err)):
-			*ask.to = Unknown
+		case unanswered(ctx, err):
+			*ask.to = holdfast.Unknown
 		default:
-			return Posture{}, fmt.Errorf("read %s of bucket %q: %w", ask.what, *v.bucket, cause(ctx, err))
+			return holdfast.Posture{}, fmt.Errorf("read %s of bucket %q: %w", ask.what, *v.bucket, cause(ctx, err))
+		}
+	}
+	for o, err := range v.hidden(ctx, holdfast.BackupsPrefix) {
+		if err != nil && !unanswered(ctx, err) {
+			return holdfast.Posture{}, fmt.Errorf("list versions of bucket %q: %w", *v.bucket, cause(ctx, err))
+		}
+		if err != nil {
+			break
+		}
+		if p.HiddenCount++; p.HiddenCount <= hiddenNamed {
+			p.Hidden = append(p.Hidden, o.Key)
 		}
 	}
 	return p, nil
 }
 
-func (v *Vault) versioning(ctx context.Context) (Setting, error) {
+// unanswered reports whether the store was reached and refused, or does not know
+// what it was asked.
+func unanswered(ctx context.Context, err error) bool {
+	return ctx.Err() == nil && code(err) != "NoSuchBucket" && status(err) >= 400 && (status(err) < 500 || missing(err))
+}
+
+func (v *Vault) versioning(ctx context.Context) (holdfast.Setting, error) {
 	out, err := v.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: v.bucket})
 	if err != nil {
-		return Unknown, err
+		return holdfast.Unknown, err
 	}
 	return setting(out.Status == types.BucketVersioningStatusEnabled), nil
 }
 
-func (v *Vault) objectLock(ctx context.Context) (Setting, error) {
-	out, err := v.client.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: v.bucket})
-	if isCode(err, "ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration") {
-		return Off, nil
-	}
-	if err != nil {
-		return Unknown, err
-	}
-	c := out.ObjectLockConfiguration
-	return setting(c != nil && c.ObjectLockEnabled == types.ObjectLockEnabledEnabled), nil
-}
-
-func (v *Vault) publicAccess(ctx context.Context) (Setting, error) {
+// private reports whether all four public access blocks of the bucket are on.
+func (v *Vault) private(ctx context.Context) (holdfast.Setting, error) {
 	out, err := v.client.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: v.bucket})
 	if isCode(err, "NoSuchPublicAccessBlockConfiguration") {
-		return On, nil
+		return holdfast.Off, nil
 	}
 	if err != nil {
-		return Unknown, err
+		return holdfast.Unknown, err
 	}
 	c := out.PublicAccessBlockConfiguration
-	blocked := c != nil && aws.ToBool(c.BlockPublicAcls) && aws.ToBool(c.IgnorePublicAcls) &&
-		aws.ToBool(c.BlockPublicPolicy) && aws.ToBool(c.RestrictPublicBuckets)
-	return setting(!blocked), nil
+	return setting(c != nil && aws.ToBool(c.BlockPublicAcls) && aws.ToBool(c.IgnorePublicAcls) &&
+		aws.ToBool(c.BlockPublicPolicy) && aws.ToBool(c.RestrictPublicBuckets)), nil
 }
 
-func setting(on bool) Setting {
+func setting(on bool) holdfast.Setting {
 	if on {
-		return On
+		return holdfast.On
 	}
-	return Off
+	return holdfast.Off
 }
+
+var _ holdfast.Posturer = (*Vault)(nil)

@@ -27,9 +27,8 @@
 //	Load                s3:GetObject, s3:ListBucket (without it what is absent is
 //	                    told as forbidden)
 //	Swap                s3:PutObject, s3:GetObject (by which If-Match compares)
-//	Hidden              s3:ListBucketVersions
-//	Posture             s3:GetBucketVersioning, s3:GetBucketObjectLockConfiguration,
-//	                    s3:GetBucketPublicAccessBlock; what is refused is unknown
+//	Posture             s3:GetBucketVersioning, s3:GetBucketPublicAccessBlock,
+//	                    s3:ListBucketVersions; what is refused is unknown
 //
 // Completing needs neither s3:GetObject nor s3:ListMultipartUploadParts on AWS,
 // which checks the parts' checksums and the total size by itself. For a store
