@@ -1,0 +1,56 @@
+# Everything that can be said. Run `make dist` first.
+
+terraform {
+  required_version = ">= 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100, < 7"
+    }
+  }
+}
+
+provider "aws" {
+  region = var.region
+}
+
+module "holdfast" {
+  source = "../.."
+
+  name = var.name
+  tags = { service = "backups" }
+
+  # The bucket.
+  bucket          = var.bucket
+  force_destroy   = var.force_destroy
+  kms_key_arn     = var.kms_key_arn
+  storage_class   = "STANDARD_IA"
+  object_lock     = var.object_lock
+  noncurrent_days = 60
+
+  # The functions.
+  packages             = var.packages
+  architecture         = var.architecture
+  memory               = { broker = 512 }
+  reserved_concurrency = var.reserved_concurrency
+  log_retention_days   = 365
+
+  # The API.
+  throttle   = { rate = 20, burst = 40 }
+  access_log = true
+  domain     = var.domain
+
+  # Who may push what, who may restore, and what is asked of it.
+  config_in         = var.config_in
+  accept_old_secret = var.accept_old_secret
+  hosts             = var.hosts
+  operators         = var.operators
+  jobs              = var.jobs
+
+  # When, and who is told.
+  monitor_minutes = 5
+  retention_hours = 6
+  alarm_topic_arn = var.alarm_topic_arn
+  alarm_emails    = var.alarm_emails
+}

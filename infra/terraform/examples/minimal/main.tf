@@ -1,0 +1,33 @@
+# The least: everything by default. Run `make dist` first.
+
+terraform {
+  required_version = ">= 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100, < 7"
+    }
+  }
+}
+
+provider "aws" {
+  region = "eu-west-3"
+}
+
+module "holdfast" {
+  source = "../.."
+
+  # After the first apply, `pusher init` on each host prints what belongs here:
+  # hosts = { web1 = { key = "ed25519:…", jobs = ["crm"] } }
+}
+
+output "pusher_init" {
+  description = "The line to run on a host."
+  value       = module.holdfast.pusher_init["NAME"]
+}
+
+output "broker_secret_command" {
+  description = "The line to run once, before the first backup."
+  value       = module.holdfast.broker_secret_command
+}

@@ -1,0 +1,160 @@
+# Each role has exactly these permissions. Everything optional is switched on,
+# because that gives the most.
+
+mock_provider "aws" {
+  source = "./tests/aws"
+}
+
+variables {
+  name        = "acme"
+  bucket      = "acme-vault"
+  object_lock = { mode = "governance", days = 7 }
+  kms_key_arn = "arn:aws:kms:eu-west-3:123456789012:key/1a2b3c4d-0000-4000-8000-1a2b3c4d5e6f"
+}
+
+run "actions" {
+  command = plan
+
+  assert {
+    condition = { for name, p in aws_iam_role_policy.function : name => join(" ", sort(distinct(flatten([for s in jsondecode(p.policy).Statement : s.Action])))) } == {
+      broker = join(" ", [
+        "kms:Decrypt", "kms:GenerateDataKey", "logs:CreateLogStream", "logs:PutLogEvents", "s3:AbortMultipartUpload", "s3:ListBucket",
+        "s3:ListBucketMultipartUploads", "s3:PutObject", "s3:PutObjectRetention", "ssm:GetParameter",
+      ])
+      restore = join(" ", ["kms:Decrypt", "logs:CreateLogStream", "logs:PutLogEvents", "s3:GetObject", "s3:ListBucket", "ssm:GetParameter"])
+      retention = join(" ", [
+        "logs:CreateLogStream", "logs:PutLogEvents", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectLegalHold",
+        "s3:GetObjectRetention", "s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions", "ssm:GetParameter",
+      ])
+      monitor = join(" ", [
+        "kms:Decrypt", "logs:CreateLogStream", "logs:PutLogEvents", "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketVersioning", "s3:GetObject", "s3:ListBucket", "s3:ListBucketVersions", "s3:PutObject", "ssm:GetParameter",
+      ])
+    }
+    error_message = "a function may do more or less than it should: ${jsonencode({ for name, p in aws_iam_role_policy.function : name => sort(distinct(flatten([for s in jsondecode(p.policy).Statement : s.Action]))) })}"
+  }
+  assert {
+    condition     = toset(flatten([for s in jsondecode(aws_iam_role_policy.scheduler.policy).Statement : s.Action])) == toset(["lambda:InvokeFunction", "sqs:SendMessage"])
+    error_message = "the scheduler may do more or less than it should"
+  }
+  assert {
+    condition = alltrue(flatten([for p in concat(values(aws_iam_role_policy.function), [aws_iam_role_policy.scheduler], aws_sns_topic_policy.alarms) : [
+      for s in jsondecode(p.policy).Statement : [for action in flatten([s.Action]) : !strcontains(action, "*")] if s.Effect == "Allow"
+    ]]))
+    error_message = "a policy allows an action with a wildcard"
+  }
+  assert {
+    condition = alltrue(flatten([for p in concat(values(aws_iam_role_policy.function), [aws_iam_role_policy.scheduler], aws_sns_topic_policy.alarms) : [
+      for s in jsondecode(p.policy).Statement : !contains(keys(s), "NotAction") && !contains(keys(s), "NotResource") && !contains(keys(s), "NotPrincipal")
+    ]]))
+    error_message = "a policy is written the wrong way round"
+  }
+}
+
+run "objects" {
+  command = plan
+
+  # Which objects each may touch, by action.
+  assert {
+    condition = { for name, p in aws_iam_role_policy.function : name => { for action in ["s3:GetObject", "s3:PutObject", "s3:PutObjectRetention", "s3:DeleteObject", "s3:DeleteObjectVersion"] :
+      action => join(" ", sort(flatten([for s in jsondecode(p.policy).Statement : s.Resource if contains(s.Action, action)])))
+      } } == {
+      broker    = { "s3:GetObject" = "", "s3:PutObject" = "arn:aws:s3:::acme-vault/backups/* arn:aws:s3:::acme-vault/reports/*", "s3:PutObjectRetention" = "arn:aws:s3:::acme-vault/backups/*", "s3:DeleteObject" = "", "s3:DeleteObjectVersion" = "" }
+      restore   = { "s3:GetObject" = "arn:aws:s3:::acme-vault/backups/*", "s3:PutObject" = "", "s3:PutObjectRetention" = "", "s3:DeleteObject" = "", "s3:DeleteObjectVersion" = "" }
+      retention = { "s3:GetObject" = "", "s3:PutObject" = "", "s3:PutObjectRetention" = "", "s3:DeleteObject" = "arn:aws:s3:::acme-vault/backups/* arn:aws:s3:::acme-vault/reports/*", "s3:DeleteObjectVersion" = "arn:aws:s3:::acme-vault/backups/* arn:aws:s3:::acme-vault/reports/*" }
+      monitor   = { "s3:GetObject" = "arn:aws:s3:::acme-vault/backups/* arn:aws:s3:::acme-vault/reports/* arn:aws:s3:::acme-vault/state/*", "s3:PutObject" = "arn:aws:s3:::acme-vault/state/*", "s3:PutObjectRetention" = "", "s3:DeleteObject" = "", "s3:DeleteObjectVersion" = "" }
+    }
+    error_message = "a function reaches other objects than it should"
+  }
+  assert {
+    condition = alltrue(flatten([for p in concat(values(aws_iam_role_policy.function), [aws_iam_role_policy.scheduler]) : [
+      for s in jsondecode(p.policy).Statement : [for resource in s.Resource : can(regex("^arn:aws:(s3:::acme-vault(/(backups|reports|state)/\\*)?|(ssm|logs|kms|lambda|sqs):eu-west-3:123456789012:.+)$", resource))]
+    ]]))
+    error_message = "a policy reaches beyond this deployment"
+  }
+  assert {
+    condition = alltrue([for name in ["broker", "retention"] : alltrue([for s in jsondecode(aws_iam_role_policy.function[name].policy).Statement :
+      toset(s.Condition.StringLike["s3:prefix"]) == toset(["backups/*", "reports/*"]) if contains(s.Action, "s3:ListBucket")
+    ])])
+    error_message = "broker or retention may list more than backups and reports"
+  }
+  assert {
+    condition = alltrue(flatten([for p in values(aws_iam_role_policy.function) : [
+      for s in jsondecode(p.policy).Statement : s.Resource == [var.kms_key_arn] && try(s.Condition.StringEquals["kms:ViaService"] == "s3.eu-west-3.amazonaws.com", false)
+      if anytrue([for action in s.Action : startswith(action, "kms:")])
+    ]]))
+    error_message = "the customer key may be used for more than the bucket"
+  }
+}
+
+run "secrets" {
+  command = plan
+
+  assert {
+    condition = { for name, p in aws_iam_role_policy.function : name => join(" ", sort(flatten([for s in jsondecode(p.policy).Statement : s.Resource if contains(s.Action, "ssm:GetParameter")]))) } == {
+      for name, secrets in { broker = true, restore = true, retention = false, monitor = false } : name => join(" ", concat(
+        secrets ? ["arn:aws:ssm:eu-west-3:123456789012:parameter/acme/broker-secret", "arn:aws:ssm:eu-west-3:123456789012:parameter/acme/broker-secret-old"] : [],
+        ["arn:aws:ssm:eu-west-3:123456789012:parameter/acme/config"],
+      ))
+    }
+    error_message = "another function than broker and restore reads the secret, or one of them does not"
+  }
+}
+
+run "config_in_bucket" {
+  command = plan
+
+  variables {
+    config_in = "s3"
+  }
+
+  assert {
+    condition = alltrue([for p in values(aws_iam_role_policy.function) : anytrue([for s in jsondecode(p.policy).Statement :
+      s.Action == ["s3:GetObject"] && s.Resource == ["arn:aws:s3:::acme-vault/config/holdfast.yaml"]
+    ])])
+    error_message = "a function can't read the configuration"
+  }
+  assert {
+    condition     = !anytrue(flatten([for p in values(aws_iam_role_policy.function) : [for s in jsondecode(p.policy).Statement : contains(s.Resource, "arn:aws:ssm:eu-west-3:123456789012:parameter/acme/config")]]))
+    error_message = "a function may read a parameter that is not there"
+  }
+}
+
+run "without_options" {
+  command = plan
+
+  variables {
+    object_lock = null
+    kms_key_arn = null
+  }
+
+  assert {
+    condition = !anytrue(flatten([for p in values(aws_iam_role_policy.function) : [for s in jsondecode(p.policy).Statement : [
+      for action in s.Action : startswith(action, "kms:") || action == "s3:PutObjectRetention"
+    ]]]))
+    error_message = "permissions for keys or locks that are not used"
+  }
+}
+
+run "who_takes_the_roles" {
+  command = plan
+
+  assert {
+    condition = alltrue([for role in values(aws_iam_role.function) : jsondecode(role.assume_role_policy).Statement == [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "lambda.amazonaws.com" }
+      Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } }
+    }]])
+    error_message = "a function's role can be taken by another service or account"
+  }
+  assert {
+    condition = jsondecode(aws_iam_role.scheduler.assume_role_policy).Statement == [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "scheduler.amazonaws.com" }
+      Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } }
+    }]
+    error_message = "the scheduler's role can be taken by another service or account"
+  }
+}
