@@ -15,6 +15,11 @@ import (
 // attackedSite has two hosts with a committed backup each; web1 is taken over.
 func attackedSite(t *testing.T) (s *site, mallory *attacker, own, other pushed) {
 	t.Helper()
+	return attacked(t, newSite)
+}
+
+func attacked(t *testing.T, newSite func(t *testing.T, jobs string) *site) (s *site, mallory *attacker, own, other pushed) {
+	t.Helper()
 	s = newSite(t, "  crm: { max_size: 20MB, max_per_day: 40 }\n  media: {}\n  tiny: { max_per_day: 3 }\n")
 	s.addHost("web1", []string{"crm", "tiny"}, "  crm: { sources: [{ command: { run: [echo, x] } }] }\n")
 	s.addHost("web2", []string{"crm", "media"}, "  media: { sources: [{ command: { run: [echo, x] } }] }\n")
@@ -109,7 +114,11 @@ func TestARequestTokenIsGoodForOneCallOfOneHostNow(t *testing.T) {
 }
 
 func TestAHostCanOnlyAddUnderItsOwnJobs(t *testing.T) {
-	s, a, own, other := attackedSite(t)
+	onEveryVault(t, aHostCanOnlyAddUnderItsOwnJobs)
+}
+
+func aHostCanOnlyAddUnderItsOwnJobs(t *testing.T, newSite func(t *testing.T, jobs string) *site) {
+	s, a, own, other := attacked(t, newSite)
 	before := s.stored()
 	stream := []api.StartStream{{Name: "crm", File: "crm.sql"}}
 	refused := []int{400, 401, 403, 404, 405, 409, 413, 422, 429}
@@ -170,7 +179,11 @@ func TestAHostCanOnlyAddUnderItsOwnJobs(t *testing.T) {
 }
 
 func TestNothingAHostEverSawChangesACommittedBackup(t *testing.T) {
-	s, a, own, other := attackedSite(t)
+	onEveryVault(t, nothingAHostEverSawChangesACommittedBackup)
+}
+
+func nothingAHostEverSawChangesACommittedBackup(t *testing.T, newSite func(t *testing.T, jobs string) *site) {
+	s, a, own, other := attacked(t, newSite)
 	before := s.stored()
 	evil := []byte("insert into t values (6);\n")
 	committed := "/v1/backups/" + string(own.ref.ID)
@@ -222,8 +235,10 @@ func TestNothingAHostEverSawChangesACommittedBackup(t *testing.T) {
 	s.unchanged(before, "/nowhere/")
 }
 
-func TestAPartIsExactlyWhatWasSigned(t *testing.T) {
-	_, a, _, _ := attackedSite(t)
+func TestAPartIsExactlyWhatWasSigned(t *testing.T) { onEveryVault(t, aPartIsExactlyWhatWasSigned) }
+
+func aPartIsExactlyWhatWasSigned(t *testing.T, newSite func(t *testing.T, jobs string) *site) {
+	_, a, _, _ := attacked(t, newSite)
 	content := []byte("insert into t values (3);\n")
 	p := a.begin("crm", content)
 	path := "/v1/backups/" + string(p.ref.ID) + "/parts"
@@ -265,7 +280,7 @@ func TestAPartIsExactlyWhatWasSigned(t *testing.T) {
 		{"more bytes", p.url.URL, append([]byte("x"), content...)},
 		{"fewer bytes", p.url.URL, content[1:]},
 		{"a tampered URL", tamper(p.url.URL), content},
-		{"a ticket's place", strings.Replace(p.url.URL, "/p/", "/d/", 1), content},
+		{"another place", strings.NewReplacer("/p/", "/d/", "/crm.sql?", "/manifest.json?").Replace(p.url.URL), content},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := a.in(t)
@@ -281,8 +296,10 @@ func TestAPartIsExactlyWhatWasSigned(t *testing.T) {
 	})
 }
 
-func TestACommitIsExactlyWhatWasSent(t *testing.T) {
-	s, a, _, _ := attackedSite(t)
+func TestACommitIsExactlyWhatWasSent(t *testing.T) { onEveryVault(t, aCommitIsExactlyWhatWasSent) }
+
+func aCommitIsExactlyWhatWasSent(t *testing.T, newSite func(t *testing.T, jobs string) *site) {
+	s, a, _, _ := attacked(t, newSite)
 	content := []byte("insert into t values (4);\n")
 	before := s.stored()
 	for _, c := range []struct {
@@ -326,6 +343,12 @@ func TestACommitIsExactlyWhatWasSent(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a part that other bytes have replaced", func(t *testing.T) {
+		a := a.in(t)
+		p, evil := a.begin("crm", content), []byte("insert into t values (6);\n")
+		a.must(a.put(a.sign(p, p.partOf(1, evil)), evil), 200)
+		a.must(a.finish(p), 400, 404, 409, 422)
+	})
 	t.Run("a part that was never sent", func(t *testing.T) {
 		a := a.in(t)
 		a.must(a.finish(a.announce("crm", content)), 400, 404, 409, 422)
@@ -333,8 +356,10 @@ func TestACommitIsExactlyWhatWasSent(t *testing.T) {
 	s.unchanged(before, "/web1/crm/")
 }
 
-func TestQuotasHoldWithoutState(t *testing.T) {
-	s, a, _, _ := attackedSite(t)
+func TestQuotasHoldWithoutState(t *testing.T) { onEveryVault(t, quotasHoldWithoutState) }
+
+func quotasHoldWithoutState(t *testing.T, newSite func(t *testing.T, jobs string) *site) {
+	s, a, _, _ := attacked(t, newSite)
 	start := api.StartRequest{Job: "tiny", Streams: []api.StartStream{{Name: "tiny", File: "tiny.sql"}}}
 	for i := range 3 {
 		if got := a.call("POST", api.PathStart, start, nil); got.status >= 300 {
@@ -353,7 +378,11 @@ func TestQuotasHoldWithoutState(t *testing.T) {
 }
 
 func TestATamperedOrForeignTicketOpensNothing(t *testing.T) {
-	s, a, own, other := attackedSite(t)
+	onEveryVault(t, aTamperedOrForeignTicketOpensNothing)
+}
+
+func aTamperedOrForeignTicketOpensNothing(t *testing.T, newSite func(t *testing.T, jobs string) *site) {
+	s, a, own, other := attacked(t, newSite)
 	r := s.want(s.holdfast("url", "web1/crm@latest", "--json"), 0)
 	if !strings.Contains(r.out, "/r/") {
 		t.Fatalf("holdfast url printed no ticket:\n%s", r.out)

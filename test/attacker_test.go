@@ -3,6 +3,7 @@ package test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -27,10 +28,11 @@ import (
 // attacker has everything that is on a host, and speaks to the running server
 // as no pusher would.
 type attacker struct {
-	t    *testing.T
-	site *site
-	host string
-	key  ed25519.PrivateKey
+	t     *testing.T
+	site  *site
+	host  string
+	key   ed25519.PrivateKey
+	clock time.Duration // how far it is ahead
 }
 
 func newAttacker(h *host) *attacker {
@@ -39,7 +41,7 @@ func newAttacker(h *host) *attacker {
 	if err != nil {
 		h.site.t.Fatal(err)
 	}
-	return &attacker{h.site.t, h.site, h.name, key}
+	return &attacker{t: h.site.t, site: h.site, host: h.name, key: key}
 }
 
 // claims are those of a request token, to be forged.
@@ -48,7 +50,7 @@ type claims map[string]any
 // token returns a request token for a call, after forge has had its way with it.
 func (a *attacker) token(method, path string, body []byte, forge func(header, claims claims)) string {
 	a.t.Helper()
-	now := time.Now()
+	now := time.Now().Add(a.clock)
 	sum := sha256.Sum256(body)
 	header := claims{"alg": "EdDSA", "typ": "holdfast-request+jwt", "kid": holdfast.KeyID(a.key.Public().(ed25519.PublicKey))}
 	payload := claims{
@@ -149,8 +151,26 @@ func (a *attacker) begin(job string, content []byte) pushed {
 	a.t.Helper()
 	p := a.announce(job, content)
 	p.url = a.sign(p, p.part)
-	a.must(a.put(p.url, content), 200)
+	p.sent(a.must(a.put(p.url, content), 200))
 	return p
+}
+
+// sent notes what the store said of the part, which the commit has to name.
+func (p *pushed) sent(stored answer) {
+	if stored.header.Get("ETag") == "" {
+		return // this store goes by the checksum alone
+	}
+	p.commit.ETags = map[string][]string{p.ref.Job: {stored.header.Get("ETag")}}
+}
+
+// partOf returns the part with that number and content.
+func (p pushed) partOf(number int, content []byte) holdfast.Part {
+	sum := sha256.New()
+	if p.start.Uploads[0].Checksum == holdfast.ChecksumMD5 {
+		sum = md5.New()
+	}
+	sum.Write(content)
+	return holdfast.Part{Number: number, Size: int64(len(content)), Sum: hex.EncodeToString(sum.Sum(nil))}
 }
 
 // announce starts a backup and sends nothing of it.
@@ -159,8 +179,7 @@ func (a *attacker) announce(job string, content []byte) pushed {
 	var p pushed
 	a.must(a.call("POST", api.PathStart, api.StartRequest{Job: job, Streams: []api.StartStream{{Name: job, File: job + ".sql"}}}, nil), 200, 201).into(a.t, &p.start)
 	p.ref = holdfast.Ref{Host: a.host, Job: job, ID: p.start.ID}
-	sum := sha256.Sum256(content)
-	p.part = holdfast.Part{Number: 1, Size: int64(len(content)), Sum: hex.EncodeToString(sum[:])}
+	p.part = p.partOf(1, content)
 	p.commit = api.CommitRequest{UploadToken: p.start.UploadToken, Manifest: a.manifest(p, content)}
 	return p
 }
@@ -199,7 +218,7 @@ func (a *attacker) manifest(p pushed, content []byte) []byte {
 		Streams: []holdfast.Stream{{
 			Name: p.ref.Job, File: p.ref.Job + ".sql", PlainFile: p.ref.Job + ".sql",
 			PlainSize: int64(len(content)), PlainSHA256: text, StoredSize: int64(len(content)), StoredSHA256: text,
-			Compression: "none", Encryption: holdfast.Encryption{Format: "none"}, Checksum: holdfast.ChecksumSHA256,
+			Compression: "none", Encryption: holdfast.Encryption{Format: "none"}, Checksum: p.start.Uploads[0].Checksum,
 			Parts: []holdfast.Part{p.part}, Source: holdfast.Facts{Kind: "stdin"},
 		}},
 		Restore: []string{"it is plain SQL"},
@@ -261,6 +280,9 @@ func randomID(t *testing.T) string {
 // stored returns the hash of every object in the vault, by path.
 func (s *site) stored() map[string]string {
 	s.t.Helper()
+	if s.bucket != nil {
+		return s.bucket.stored()
+	}
 	all := map[string]string{}
 	root := filepath.Join(s.vault, "backups")
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {

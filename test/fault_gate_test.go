@@ -20,12 +20,15 @@ import (
 )
 
 // gate stands between the pusher and the server and can hold what passes. The
-// broker's URL is the gate's.
+// broker's URL is the gate's. Where the vault is a bucket, the gate stands before
+// the store too.
 type gate struct {
 	t      *testing.T
 	proxy  *httputil.ReverseProxy
+	bucket *bucket      // nil for another vault
+	store  *url.URL     // of the bucket
 	listen string       // address of the server behind it
-	lost   atomic.Int64 // requests that the server did not answer
+	lost   atomic.Int64 // requests that were not answered behind it
 	judge  atomic.Pointer[judge]
 }
 
@@ -36,9 +39,8 @@ type judge func(w http.ResponseWriter, r *http.Request) bool
 func newGate(t *testing.T, s *site) *gate {
 	t.Helper()
 	g := &gate{t: t, listen: freeAddress(t)}
-	target := &url.URL{Scheme: "http", Host: g.listen}
 	g.proxy = &httputil.ReverseProxy{
-		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Rewrite:   g.route,
 		Transport: &http.Transport{DisableKeepAlives: true},
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {
 			g.lost.Add(1)
@@ -55,13 +57,32 @@ func newGate(t *testing.T, s *site) *gate {
 		server.Close()
 	})
 	s.url = server.URL
+	if s.bucket != nil {
+		behind, err := url.Parse(s.bucket.endpoint)
+		must(t, err)
+		g.bucket, g.store, s.bucket.endpoint = s.bucket, behind, server.URL
+	}
 	return g
+}
+
+// route sends a request on as it came: the host is part of what is signed.
+func (g *gate) route(r *httputil.ProxyRequest) {
+	target := &url.URL{Scheme: "http", Host: g.listen}
+	if g.bucket != nil && !isBroker(r.In) {
+		target = g.store
+	}
+	r.SetURL(target)
+	r.Out.Host = r.In.Host
 }
 
 // gatedSite is a faultySite behind a gate, with its server started.
 func gatedSite(t *testing.T, jobs string) (*site, *host, *gate) {
 	t.Helper()
-	s := newSite(t, "  crm: {}\n")
+	return gated(t, newSite(t, "  crm: {}\n"), jobs)
+}
+
+func gated(t *testing.T, s *site, jobs string) (*site, *host, *gate) {
+	t.Helper()
 	g := newGate(t, s)
 	h := s.addHost("web1", []string{"crm"}, jobs)
 	s.serve(g.listen, "holdfast")
@@ -111,9 +132,15 @@ func deliver(w http.ResponseWriter, answer *httptest.ResponseRecorder) {
 	_, _ = w.Write(answer.Body.Bytes())
 }
 
+func isBroker(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/healthz"
+}
+
 func isStart(r *http.Request) bool  { return r.Method == http.MethodPost && r.URL.Path == "/v1/backups" }
 func isCommit(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/commit") }
-func isPart(r *http.Request) bool   { return r.Method == http.MethodPut }
+func isPart(r *http.Request) bool {
+	return r.Method == http.MethodPut && (strings.HasPrefix(r.URL.Path, "/v/") || r.URL.Query().Has("partNumber"))
+}
 
 // barrier holds what comes to it until it is opened or the test ends.
 type barrier struct {

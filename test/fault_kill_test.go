@@ -70,9 +70,13 @@ func stopAt(b *barrier) bool {
 }
 
 func TestAPusherKilledAtAnyStageLeavesAWholeBackupOrNone(t *testing.T) {
+	onEveryVault(t, aPusherKilledAtAnyStageLeavesAWholeBackupOrNone)
+}
+
+func aPusherKilledAtAnyStageLeavesAWholeBackupOrNone(t *testing.T, newSite func(t *testing.T, jobs string) *site) {
 	for _, stage := range killStages {
 		t.Run(stage.name, func(t *testing.T) {
-			s, h, g := gatedSite(t, random("crm", "40M", ""))
+			s, h, g := gated(t, newSite(t, "  crm: {}\n"), random("crm", "40M", ""))
 			b := newBarrier(t)
 			g.let(stage.at(g, b))
 			r := h.begin("run")

@@ -64,7 +64,8 @@ func (r *running) wait() result {
 	case err := <-r.ended:
 		return ended(r.t, err, r.out.String(), r.errOut.String())
 	case <-time.After(patience):
-		_ = r.command.Process.Kill()
+		_ = r.command.Process.Signal(syscall.SIGQUIT) // prints where it is
+		<-r.ended
 		r.t.Fatalf("the pusher does not end\nstdout: %s\nstderr: %s", &r.out, &r.errOut)
 		return result{}
 	}
@@ -104,12 +105,18 @@ func faultySite(t *testing.T, jobs string) (*site, *host) {
 
 // parts returns how many parts of unfinished uploads the vault holds.
 func (s *site) parts() int {
+	if s.bucket != nil {
+		return len(s.bucket.parts())
+	}
 	found, _ := filepath.Glob(filepath.Join(s.vault, ".uploads", "*", "[0-9]*.json"))
 	return len(found)
 }
 
-// uploads returns the directories of unfinished uploads.
+// uploads returns the unfinished uploads: their directories, or their keys.
 func (s *site) uploads() []string {
+	if s.bucket != nil {
+		return s.bucket.uploads()
+	}
 	found, _ := filepath.Glob(filepath.Join(s.vault, ".uploads", "*"))
 	return found
 }
@@ -146,12 +153,18 @@ func (s *site) committed(job string, n int) {
 // reports returns the reports of the job that the vault holds, oldest first.
 func (s *site) reports(job string) []holdfast.Report {
 	s.t.Helper()
-	paths, _ := filepath.Glob(filepath.Join(s.vault, "reports", "*", job, "*.json"))
-	var all []holdfast.Report
-	for _, path := range paths {
-		var r holdfast.Report
-		must(s.t, json.Unmarshal([]byte(read(s.t, path)), &r))
-		all = append(all, r)
+	var texts []string
+	if s.bucket != nil {
+		texts = s.bucket.reports(job)
+	} else {
+		paths, _ := filepath.Glob(filepath.Join(s.vault, "reports", "*", job, "*.json"))
+		for _, path := range paths {
+			texts = append(texts, read(s.t, path))
+		}
+	}
+	all := make([]holdfast.Report, len(texts))
+	for i, text := range texts {
+		must(s.t, json.Unmarshal([]byte(text), &all[i]))
 	}
 	return all
 }
@@ -206,7 +219,7 @@ func (s *site) swept() {
 // objects is stored of a vault that may have no backup yet.
 func (s *site) objects() map[string]string {
 	s.t.Helper()
-	if _, err := os.Stat(filepath.Join(s.vault, "backups")); os.IsNotExist(err) {
+	if _, err := os.Stat(filepath.Join(s.vault, "backups")); os.IsNotExist(err) && s.bucket == nil {
 		return nil
 	}
 	return s.stored()

@@ -17,15 +17,16 @@ import (
 	"time"
 )
 
-// site is one installation in a temporary folder: a server with a disk vault,
-// an age identity kept apart, and hosts that push to it.
+// site is one installation in a temporary folder: a server with a vault, an age
+// identity kept apart, and hosts that push to it.
 type site struct {
 	t         *testing.T
 	dir       string
 	url       string
-	vault     string // directory of the disk vault
-	config    string // holdfast.yaml
-	identity  string // age identity file
+	vault     string  // directory of the disk vault
+	bucket    *bucket // the vault instead, if it is one
+	config    string  // holdfast.yaml
+	identity  string  // age identity file
 	recipient string
 	jobs      string // the jobs: section of holdfast.yaml
 	hosts     map[string]*host
@@ -100,8 +101,12 @@ func (s *site) writeConfig() {
 	if key, err := os.ReadFile(filepath.Join(s.dir, "ops.pub")); err == nil {
 		operators = fmt.Sprintf("operators:\n  ops: { key: %q }\n", strings.TrimSpace(string(key)))
 	}
-	write(s.t, s.config, fmt.Sprintf("broker:\n  url: %s\n  listen: %s\n  secret: file:broker.secret\nvaults:\n  main: { disk: { path: %s } }\nhosts:\n%s%sjobs:\n%s",
-		s.url, strings.TrimPrefix(s.url, "http://"), s.vault, hosts.String(), operators, s.jobs), 0o600)
+	vault := fmt.Sprintf("{ disk: { path: %s } }", s.vault)
+	if s.bucket != nil {
+		vault = s.bucket.yaml()
+	}
+	write(s.t, s.config, fmt.Sprintf("broker:\n  url: %s\n  listen: %s\n  secret: file:broker.secret\nvaults:\n  main: %s\nhosts:\n%s%sjobs:\n%s",
+		s.url, strings.TrimPrefix(s.url, "http://"), vault, hosts.String(), operators, s.jobs), 0o600)
 }
 
 // start starts the server and waits until it answers.
