@@ -1,6 +1,6 @@
 # Bare `make` prints what there is to make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build dist functions bench fuzz terraform rehearse bench-functions generate clean
+.PHONY: help demo test check build dist functions bench bench-s3 bench-functions fuzz terraform rehearse generate clean
 
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS    := -s -w -X main.version=$(VERSION)
@@ -58,8 +58,9 @@ rehearse: ## deploy to stand-ins of AWS with the real Terraform, push, restore, 
 	@test/setup
 	@cd test && go test -count 1 -timeout 15m ./rehearsal
 
-bench-functions: ## measure the cold starts of the Lambda functions, medians of RUNS (default 11)
+bench-functions: ## measure the Lambda functions: cold starts, medians of RUNS (default 11), and 100,000 backups
 	@cd test && go test -run '^$$' -bench ColdStart -benchtime $${RUNS:-11}x ./rehearsal
+	@cd test && go test -run '^$$' -bench LargeVault -benchtime 1x -timeout 30m ./rehearsal
 
 generate: ## write the generated documentation and schemas again
 	@go generate ./...

@@ -35,7 +35,7 @@ var (
 	alternatives = []string{"Vault", "SourceConfig"}
 	// onServer are the structs whose secrets may lie in AWS's parameter store.
 	onServer = []string{"Broker", "S3"}
-	needed = map[string][]string{
+	needed   = map[string][]string{
 		"Pusher":    {"host", "broker", "key", "encrypt_to", "jobs"},
 		"PusherJob": {"sources"},
 		"Postgres":  {"url"},

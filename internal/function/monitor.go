@@ -12,10 +12,10 @@ import (
 
 // monitorMargin is what is left of an invocation's time for remembering what was
 // found and saying it.
-const monitorMargin = 20 * time.Second
+const monitorMargin = 40 * time.Second
 
-// reread is how much of the stored data each scheduled run reads again: at a run
-// every quarter of an hour 25 GB a day, for a few seconds each time.
+// reread is how much of the stored data each scheduled run reads again, for a few
+// seconds: at a run every five minutes at most 77 GB a day.
 const reread int64 = 256 << 20 // bytes
 
 // Monitor returns the function that judges all vaults. An event of S3 has it

@@ -2,8 +2,10 @@ package function
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -233,4 +235,28 @@ func TestAPanicFailsTheInvocationAndIsCounted(t *testing.T) {
 			t.Errorf("%s: metrics %v", name, got)
 		}
 	}
+}
+
+// At two in the morning many backups arrive together, and each wakes a monitor.
+func TestManyMonitorsAtOnceDoNotRaiseAnAlarm(t *testing.T) {
+	w := newWorld(t)
+	const hosts = 24
+	w.hosts = ""
+	for i := range hosts {
+		w.hosts += host(fmt.Sprintf("h%02d", i), "[crm]")
+	}
+	w.write()
+	var keys []string
+	for i := range hosts {
+		keys = append(keys, w.backup(w.bucket, "", fmt.Sprintf("h%02d", i), "crm", 0).ManifestKey())
+	}
+	var running sync.WaitGroup
+	for _, key := range keys {
+		running.Go(func() {
+			if _, err := w.invoke(Monitor(w.env()), event(t, "s3-put.json", "BUCKET", w.bucket, "KEY", key)); err != nil {
+				t.Errorf("woken by %s: %v", key, err)
+			}
+		})
+	}
+	running.Wait()
 }

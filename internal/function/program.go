@@ -54,11 +54,16 @@ func (p Program) Main() int {
 	return cli.ExitFailed
 }
 
+// now is the time without the monotonic clock, which stands still while AWS has a
+// function frozen: calls that are hours apart would count as one burst, and an
+// answer of hours ago as fresh.
+func now() time.Time { return time.Now().Round(0) }
+
 // env returns what AWS's environment says.
 func (p Program) env(log *slog.Logger, stdout io.Writer) (Env, error) {
 	e := Env{
 		Config: os.Getenv("HOLDFAST_CONFIG"), Deployment: os.Getenv("HOLDFAST_DEPLOYMENT"),
-		Version: p.Version, Now: time.Now, Log: log, Metrics: stdout, AWS: awsenv.New(time.Now, log),
+		Version: p.Version, Now: now, Log: log, Metrics: stdout, AWS: awsenv.New(now, log),
 	}
 	for _, name := range []string{"HOLDFAST_CONFIG", "HOLDFAST_DEPLOYMENT"} {
 		if os.Getenv(name) == "" {

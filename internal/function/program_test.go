@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -118,5 +119,18 @@ func TestEachLineOfTheLogHasTheRequestsID(t *testing.T) {
 	}
 	if strings.Join(ids, ",") != ",one,two" {
 		t.Errorf("ids: got %q", ids)
+	}
+}
+
+// The monotonic clock stands still while a function is frozen.
+func TestTimeIsReadFromTheWallClockAlone(t *testing.T) {
+	t.Setenv("HOLDFAST_CONFIG", "ssm:/acme/config")
+	t.Setenv("HOLDFAST_DEPLOYMENT", "acme")
+	e, err := Program{}.env(slog.New(slog.DiscardHandler), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now := e.Now().String(); strings.Contains(now, " m=") {
+		t.Errorf("got %s, with a monotonic reading", now)
 	}
 }

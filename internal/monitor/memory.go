@@ -4,13 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
 )
 
-// maxSwaps is how often a run tries to save its state against other monitors.
-const maxSwaps = 8
+// How a run tries to save its state against other monitors, of which there is
+// one for each backup that arrives: so often, with pauses that double up to the
+// longest, ten seconds at most in all.
+const (
+	maxSwaps   = 16
+	firstPause = 20 * time.Millisecond
+	maxPause   = time.Second
+)
+
+// stepAside waits before the next try, half of its time by chance, so that those who
+// met once do not meet again.
+func stepAside(ctx context.Context, try int) {
+	longest := min(firstPause<<try, maxPause)
+	select {
+	case <-time.After(longest/2 + rand.N(longest/2)):
+	case <-ctx.Done():
+	}
+}
 
 // memory is the state as it was loaded.
 type memory struct {
@@ -86,6 +103,7 @@ func (r *run) save(ctx context.Context, m *memory) outcome {
 		if !errors.Is(err, holdfast.ErrConflict) {
 			return out.unsaved(err, r.look.at)
 		}
+		stepAside(ctx, try)
 		if m, err = load(ctx, r.vault); err != nil {
 			return merge(newState(), r.look, false).unsaved(err, r.look.at)
 		}

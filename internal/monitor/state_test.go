@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -100,15 +101,20 @@ func TestStateThatCannotBeWrittenIsAFindingAndTransitionsComeAgain(t *testing.T)
 }
 
 func TestStateThatOthersKeepChangingLeavesTheTransitionsToThem(t *testing.T) {
-	h := newHouse(t)
-	h.pushSize(30*time.Hour, 5000)
-	tries := 0
-	h.vault.failSwap = func(key string) error { tries++; return fmt.Errorf("swap: %w", holdfast.ErrConflict) }
-	r := h.run()
-	if diff := cmp.Diff([]string{"opened vault state"}, changes(r)); diff != "" || tries != maxSwaps {
-		t.Errorf("%d tries, want %d, (-want +got):\n%s", tries, maxSwaps, diff)
-	}
-	find(t, r, CheckFresh)
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.pushSize(30*time.Hour, 5000)
+		tries, begun := 0, time.Now()
+		h.vault.failSwap = func(key string) error { tries++; return fmt.Errorf("swap: %w", holdfast.ErrConflict) }
+		r := h.run()
+		if diff := cmp.Diff([]string{"opened vault state"}, changes(r)); diff != "" || tries != maxSwaps {
+			t.Errorf("%d tries, want %d, (-want +got):\n%s", tries, maxSwaps, diff)
+		}
+		if took := time.Since(begun); took < 4*time.Second || took > 12*time.Second {
+			t.Errorf("tried for %s, want long enough for others to end", took)
+		}
+		find(t, r, CheckFresh)
+	})
 }
 
 func TestVaultWhoseStateCannotBeLoadedIsNotJudged(t *testing.T) {

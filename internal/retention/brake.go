@@ -14,6 +14,7 @@ const (
 	CheckPolicy = "retention-policy" // a job has no policy and keeps everything
 	CheckDelete = "retention-delete" // a deletion failed
 	CheckStray  = "retention-stray"  // objects that belong to no backup
+	CheckHidden = "retention-hidden" // backups that somebody deleted by name
 	CheckSweep  = "retention-sweep"  // removing an orphan, an upload or an old report failed
 )
 

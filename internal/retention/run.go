@@ -176,6 +176,14 @@ func (r *run) vaultFindings() {
 			Hint:    "the next run tries again; if it goes on, check the vault's permissions",
 		})
 	}
+	if n := len(swept.Hidden); n > 0 {
+		r.find(holdfast.Finding{
+			Check: CheckHidden, Severity: holdfast.Critical,
+			Summary: fmt.Sprintf("somebody deleted the manifests of %d backups by name; their data stays", n),
+			Actual:  "such as " + swept.Hidden[0].String(),
+			Hint:    "find out who holds keys to the bucket; removing the delete markers brings the backups back",
+		})
+	}
 	if swept.Stray.Count > 0 {
 		r.find(holdfast.Finding{
 			Check: CheckStray, Severity: holdfast.Warning,

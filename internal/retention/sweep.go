@@ -30,6 +30,7 @@ type Swept struct {
 	Uploads []holdfast.Upload `json:"uploads,omitempty"` // never finished
 	Reports int               `json:"reports"`
 	Held    []holdfast.Ref    `json:"held,omitempty"`   // orphans that somebody holds, so left
+	Hidden  []holdfast.Ref    `json:"hidden,omitempty"` // not orphans: somebody deleted their manifests by name; left
 	Locked  []string          `json:"locked,omitempty"` // keys that a lock of the vault protects for now
 	Failed  []Failure         `json:"failed,omitempty"`
 	// Stray are objects and uploads that are not where Holdfast puts any. They
@@ -52,6 +53,14 @@ func (s *Stray) add(key string, size int64) {
 	if len(s.Keys) < strayKeys {
 		s.Keys = append(s.Keys, key)
 	}
+}
+
+// revealer is a vault that keeps what was deleted by name. Its Delete leaves
+// nothing hidden.
+type revealer interface {
+	// Hidden reports whether something with that prefix is no longer listed and
+	// still there.
+	Hidden(ctx context.Context, prefix string) (bool, error)
 }
 
 // sweeper removes what interrupted backups and time left behind.
@@ -114,6 +123,21 @@ func (s *sweeper) orphan(ctx context.Context, b holdfast.Backup) {
 		s.out.Held = append(s.out.Held, b.Ref)
 		return
 	}
+	// Data without a manifest may be a backup whose manifest somebody hid. To
+	// remove the data then would make for good what can still be undone.
+	if vault, ok := s.vault.(revealer); ok {
+		hidden, err := vault.Hidden(ctx, b.Key(""))
+		if err != nil {
+			s.failed(ctx, b.Key(""), err)
+			return
+		}
+		if hidden {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.out.Hidden = append(s.out.Hidden, b.Ref)
+			return
+		}
+	}
 	objects := b.Data
 	if now.held { // a hold on nothing: it came too late for a deletion
 		objects = now.objects
@@ -174,7 +198,9 @@ func (s *sweeper) failed(ctx context.Context, key string, err error) {
 func (s *sweeper) result() Swept {
 	out := s.out
 	slices.SortFunc(out.Orphans, func(a, b holdfast.Ref) int { return cmp.Compare(a.Key(""), b.Key("")) })
-	slices.SortFunc(out.Held, func(a, b holdfast.Ref) int { return cmp.Compare(a.Key(""), b.Key("")) })
+	for _, refs := range [][]holdfast.Ref{out.Held, out.Hidden} {
+		slices.SortFunc(refs, func(a, b holdfast.Ref) int { return cmp.Compare(a.Key(""), b.Key("")) })
+	}
 	slices.SortFunc(out.Uploads, func(a, b holdfast.Upload) int {
 		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.ID, b.ID))
 	})

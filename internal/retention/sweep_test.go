@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -183,5 +184,44 @@ func TestSweepLeavesAndReportsWhatItDoesNotKnow(t *testing.T) {
 	}
 	if len(s.Findings) != 1 || s.Findings[0].Check != CheckStray || s.Findings[0].Subject() != "vault" {
 		t.Errorf("got findings %+v, want one %s of the vault", s.Findings, CheckStray)
+	}
+}
+
+// remembering is a vault that keeps what was deleted by name.
+type remembering struct {
+	*fakeVault
+	hidden map[string]bool // by prefix
+	err    error
+}
+
+func (v remembering) Hidden(_ context.Context, prefix string) (bool, error) {
+	return v.hidden[prefix], v.err
+}
+
+func TestSweepLeavesDataWhoseManifestSomebodyHid(t *testing.T) {
+	v := remembering{newVault(), map[string]bool{}, nil}
+	hidden, orphan := v.orphan("crm", now.Add(-9*day), 100), v.orphan("crm", now.Add(-8*day), 100)
+	v.hidden[hidden.Key("")] = true
+	s := mustRun(t, v, keepLast(9), Options{Now: now})
+	if diff := cmp.Diff([]holdfast.Ref{hidden}, s.Swept.Hidden); diff != "" {
+		t.Errorf("hidden (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]holdfast.Ref{orphan}, s.Swept.Orphans); diff != "" {
+		t.Errorf("orphans (-want +got):\n%s", diff)
+	}
+	if !v.has(hidden.Key("crm.sql.zst.age")) {
+		t.Error("the data is gone that could have been brought back")
+	}
+	if len(s.Findings) != 1 || s.Findings[0].Check != CheckHidden || s.Findings[0].Severity != holdfast.Critical {
+		t.Errorf("findings: %+v, want a critical one", s.Findings)
+	}
+}
+
+func TestSweepLeavesDataThatItCannotAskAbout(t *testing.T) {
+	v := remembering{newVault(), nil, errors.New("access denied")}
+	orphan := v.orphan("crm", now.Add(-9*day), 100)
+	s, err := Run(t.Context(), v, keepLast(9), Options{Now: now})
+	if err == nil || !v.has(orphan.Key("crm.sql.zst.age")) || len(s.Swept.Orphans) > 0 {
+		t.Errorf("swept %v without an answer, error %v", s.Swept.Orphans, err)
 	}
 }

@@ -192,7 +192,7 @@ func keepLast(n int) Policies {
 	}
 }
 
-func mustRun(t *testing.T, v *fakeVault, policies Policies, o Options) Summary {
+func mustRun(t *testing.T, v Vault, policies Policies, o Options) Summary {
 	t.Helper()
 	if o.Now.IsZero() {
 		o.Now = now

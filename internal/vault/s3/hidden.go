@@ -2,12 +2,25 @@ package s3
 
 import (
 	"context"
+	"fmt"
 	"iter"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/holdfast-backup/holdfast"
 )
+
+// Hidden reports whether somebody has deleted an object with that prefix by name,
+// so that it is no longer listed while its contents are still there.
+func (v *Vault) Hidden(ctx context.Context, prefix string) (bool, error) {
+	for _, err := range v.hidden(ctx, prefix) {
+		if err != nil {
+			return false, fmt.Errorf("list versions of %q: %w", prefix, cause(ctx, err))
+		}
+		return true, nil
+	}
+	return false, nil
+}
 
 // hidden yields the objects below prefix that somebody has deleted by name: a
 // delete marker is their newest version, and older ones are still there. The size

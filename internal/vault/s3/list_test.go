@@ -148,6 +148,11 @@ func TestHidden(t *testing.T) {
 	if !slices.Equal(order, []string{"backups/a", "backups/c"}) || got["backups/a"] != int64(len("longer than before")) {
 		t.Errorf("hidden are %v of %v bytes", order, got)
 	}
+	for prefix, want := range map[string]bool{"backups/a": true, "backups/ab": false, "backups/b": false, "backups/none": false, "reports/": true} {
+		if got, err := v.Hidden(t.Context(), prefix); err != nil || got != want {
+			t.Errorf("hidden below %q: got %t, %v, want %t", prefix, got, err, want)
+		}
+	}
 	wants(t, "delete", v.Delete(t.Context(), "backups/a"), nil)
 	for o := range v.hidden(t.Context(), "backups/a") {
 		t.Errorf("%q is hidden after it was deleted for good", o.Key)

@@ -27,6 +27,7 @@
 //	Load                s3:GetObject, s3:ListBucket (without it what is absent is
 //	                    told as forbidden)
 //	Swap                s3:PutObject, s3:GetObject (by which If-Match compares)
+//	Hidden              s3:ListBucketVersions
 //	Posture             s3:GetBucketVersioning, s3:GetBucketPublicAccessBlock,
 //	                    s3:ListBucketVersions; what is refused is unknown
 //
