@@ -267,3 +267,30 @@ func TestAListingThatIsCutShortIsAnError(t *testing.T) {
 		t.Errorf("list uploads: %d results, want one", n)
 	}
 }
+
+func TestAnAnswerThatBreaksOffIsAskedForAgain(t *testing.T) {
+	server := testenv.S3(t)
+	bucket, broken := server.NewBucket(t, testenv.Bucket{Versioned: true}), map[string]int{}
+	w := &wire{answer: func(op string, r *http.Request) (*http.Response, error) {
+		if op == "ListObjectsV2" || op == "ListObjectVersions" || op == "DeleteObjects" {
+			if broken[op]++; broken[op] == 1 {
+				return says(r, http.StatusOK, "<Result><Contents><Key>backups/"), nil
+			}
+		}
+		return nil, nil
+	}}
+	v := newVault(t, server, bucket, func(o *Options) { o.Client = &http.Client{Transport: w} })
+	put(t, v, "backups/a", "backups/b", "backups/c")
+	if got := keys(t, v, "backups/"); len(got) != 3 {
+		t.Errorf("listed %q, want three", got)
+	}
+	for _, err := range v.DeleteBatch(t.Context(), []string{"backups/a", "backups/b"}) {
+		wants(t, "delete", err, nil)
+	}
+	if got := keys(t, v, "backups/"); !slices.Equal(got, []string{"backups/c"}) {
+		t.Errorf("left are %q", got)
+	}
+	if len(broken) != 3 {
+		t.Errorf("broke off: %v, want three kinds of answers", broken)
+	}
+}

@@ -61,6 +61,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/holdfast-backup/holdfast"
@@ -183,11 +184,22 @@ func newClient(ctx context.Context, o Options) (*s3.Client, error) {
 		}
 		standard := retry.NewStandard(func(r *retry.StandardOptions) {
 			r.MaxAttempts, r.MaxBackoff = attempts, maxBackoff
+			r.Retryables = append(r.Retryables, retry.IsErrorRetryableFunc(cutOff))
 		})
 		// Two conditional writes of one key at once: one of them is told to try
 		// again, and then sees what the other has done.
 		s.Retryer = retry.AddWithErrorCodes(standard, "ConditionalRequestConflict", "OperationAborted")
 	}), nil
+}
+
+// cutOff reports whether an answer broke off, which the SDK does not repeat by
+// itself. All requests of the vault may be repeated.
+func cutOff(err error) aws.Ternary {
+	var broken *smithy.DeserializationError
+	if errors.As(err, &broken) {
+		return aws.TrueTernary
+	}
+	return aws.UnknownTernary
 }
 
 // locks reports whether what is stored under key is locked.
