@@ -88,6 +88,25 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
   tags                = var.tags
 }
 
+# An alarm goes off when something goes wrong, and not again while that lasts. So
+# that one old finding does not hide the next, each that is new has its own. It
+# ends a minute later, which says nothing, so nobody is told of that.
+resource "aws_cloudwatch_metric_alarm" "opened" {
+  alarm_name          = "${var.name}-monitor-opened"
+  alarm_description   = "The monitor found something that was not wrong before, or not as bad. Its log says what: /aws/lambda/${var.name}-monitor"
+  namespace           = "Holdfast"
+  metric_name         = "Opened"
+  dimensions          = { Deployment = var.name, Function = "monitor" }
+  statistic           = "Sum"
+  period              = 60
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [local.topic]
+  tags                = var.tags
+}
+
 # The dead man's alarm: it fires when nothing is heard. Three rounds without a
 # run that went over everything it should.
 resource "aws_cloudwatch_metric_alarm" "silent" {

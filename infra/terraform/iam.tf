@@ -8,6 +8,8 @@ locals {
 
   only_s3  = { StringEquals = { "kms:ViaService" = "s3.${local.region}.amazonaws.com" } }
   with_key = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+  # What was written with a key can be read with that key alone.
+  read_keys = toset(concat(local.with_key, var.former_kms_key_arns))
 
   # Everybody reads the configuration. It holds no secret.
   read_config = [{
@@ -59,6 +61,20 @@ locals {
         Effect   = "Allow"
         Action   = ["s3:PutObjectRetention"]
         Resource = [local.backups] # reports are not locked
+        }], [for lock in var.object_lock[*] : {
+        # Or whoever takes the function over could lock what is there already for
+        # decades, which nobody could end but by closing the account.
+        Sid       = "LockNoLonger"
+        Effect    = "Deny"
+        Action    = ["s3:PutObjectRetention"]
+        Resource  = [local.backups]
+        Condition = { NumericGreaterThan = { "s3:object-lock-remaining-retention-days" = lock.days + 1 } }
+        }], [for lock in var.object_lock[*] : {
+        Sid       = "LockNoHarder"
+        Effect    = "Deny"
+        Action    = ["s3:PutObjectRetention"]
+        Resource  = [local.backups]
+        Condition = { StringEquals = { "s3:object-lock-mode" = lock.mode == "governance" ? "COMPLIANCE" : "GOVERNANCE" } }
         }], [for key in local.with_key : {
         Sid       = "Encrypt"
         Effect    = "Allow"
@@ -83,7 +99,7 @@ locals {
         Action   = ["s3:GetObject"]
         Resource = [local.backups]
       },
-      ], [for key in local.with_key : {
+      ], [for key in local.read_keys : {
         Sid       = "Decrypt"
         Effect    = "Allow"
         Action    = ["kms:Decrypt"]
@@ -143,7 +159,7 @@ locals {
         Action   = ["s3:PutObject"]
         Resource = [local.state]
       },
-      ], [for key in local.with_key : {
+      ], [for key in local.read_keys : {
         Sid       = "Decrypt"
         Effect    = "Allow"
         Action    = ["kms:Decrypt"] # its state has S3's own key

@@ -47,6 +47,17 @@ variable "kms_key_arn" {
   }
 }
 
+variable "former_kms_key_arns" {
+  description = "Customer keys that kms_key_arn named before. Backups stay encrypted with the key they were written with: without it here they can't be restored."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.former_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "want ARNs of keys, arn:aws:kms:REGION:ACCOUNT:key/ID"
+  }
+}
+
 variable "storage_class" {
   description = "Storage class of the data; manifests and reports stay in STANDARD. The _IA classes and GLACIER_IR bill at least 30 or 90 days of each object, and 128 KB. Archives that must be thawed first are not offered: a restore could not begin at once. Default: STANDARD."
   type        = string

@@ -61,6 +61,9 @@ func (m monitoring) handle(ctx context.Context, event []byte) (any, error) {
 	}) {
 		m.say(&t, l, j)
 	}
+	// An alarm goes off when something goes wrong, and again only after it was
+	// over: this is what is new, while something else may have been wrong for days.
+	m.metrics.ofFunction(count("Opened", t.opened))
 	t.over = true
 	return nil, t.verdict()
 }
@@ -70,6 +73,11 @@ func (m monitoring) say(t *tally, l *live, j judged) {
 	for _, result := range j.all {
 		logResult(m.env.Log, result)
 		t.findings = append(t.findings, result.Findings...)
+		for _, change := range result.Transitions {
+			if change.Change == monitor.Opened || change.Change == monitor.Worsened {
+				t.opened++
+			}
+		}
 		if j.err == nil && !t.part {
 			m.metrics.ofVault(result.Vault, figures(result, l.registry.Revoked)...)
 		}

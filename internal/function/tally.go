@@ -15,6 +15,7 @@ var errUnfinished = errors.New("stopped before the function's deadline; the next
 type tally struct {
 	metrics  metrics
 	findings []holdfast.Finding
+	opened   int     // findings that are new or worse than they were
 	errs     []error // what could not be done
 	// part says that the run was about some jobs only. Its figures are of
 	// these, and that it was done must not hide that the schedule's are not.

@@ -251,6 +251,10 @@ run "alarms" {
     error_message = "silence is no alarm"
   }
   assert {
+    condition     = "${aws_cloudwatch_metric_alarm.opened.namespace} ${aws_cloudwatch_metric_alarm.opened.metric_name} ${aws_cloudwatch_metric_alarm.opened.dimensions.Deployment} ${aws_cloudwatch_metric_alarm.opened.dimensions.Function} ${aws_cloudwatch_metric_alarm.opened.statistic} ${aws_cloudwatch_metric_alarm.opened.threshold} ${aws_cloudwatch_metric_alarm.opened.period} ${aws_cloudwatch_metric_alarm.opened.treat_missing_data}" == "Holdfast Opened acme monitor Sum 1 60 notBreaching"
+    error_message = "a new finding is no alarm while an old one lasts"
+  }
+  assert {
     condition     = aws_cloudwatch_metric_alarm.undelivered.dimensions.QueueName == "acme-undelivered" && aws_cloudwatch_metric_alarm.undelivered.metric_name == "ApproximateNumberOfMessagesVisible" && aws_cloudwatch_metric_alarm.undelivered.namespace == "AWS/SQS"
     error_message = "undelivered events are no alarm"
   }
@@ -275,6 +279,10 @@ run "alarms_reach_people" {
       [aws_cloudwatch_metric_alarm.undelivered, aws_cloudwatch_metric_alarm.api_errors],
     ) : a.alarm_actions == toset([aws_sns_topic.alarms[0].arn]) && a.ok_actions == toset([aws_sns_topic.alarms[0].arn])])
     error_message = "an alarm goes nowhere"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.opened.alarm_actions == toset([aws_sns_topic.alarms[0].arn])
+    error_message = "a new finding's alarm goes nowhere"
   }
   assert {
     condition     = toset([for s in aws_sns_topic_subscription.email : s.endpoint]) == toset(["ops@example.com", "night@example.com"])

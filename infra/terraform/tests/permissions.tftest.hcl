@@ -57,7 +57,7 @@ run "objects" {
   # Which objects each may touch, by action.
   assert {
     condition = { for name, p in aws_iam_role_policy.function : name => { for action in ["s3:GetObject", "s3:PutObject", "s3:PutObjectRetention", "s3:DeleteObject", "s3:DeleteObjectVersion"] :
-      action => join(" ", sort(flatten([for s in jsondecode(p.policy).Statement : s.Resource if contains(s.Action, action)])))
+      action => join(" ", sort(flatten([for s in jsondecode(p.policy).Statement : s.Resource if contains(s.Action, action) && s.Effect == "Allow"])))
       } } == {
       broker    = { "s3:GetObject" = "", "s3:PutObject" = "arn:aws:s3:::acme-vault/backups/* arn:aws:s3:::acme-vault/reports/*", "s3:PutObjectRetention" = "arn:aws:s3:::acme-vault/backups/*", "s3:DeleteObject" = "", "s3:DeleteObjectVersion" = "" }
       restore   = { "s3:GetObject" = "arn:aws:s3:::acme-vault/backups/*", "s3:PutObject" = "", "s3:PutObjectRetention" = "", "s3:DeleteObject" = "", "s3:DeleteObjectVersion" = "" }
@@ -84,6 +84,34 @@ run "objects" {
       if anytrue([for action in s.Action : startswith(action, "kms:")])
     ]]))
     error_message = "the customer key may be used for more than the bucket"
+  }
+}
+
+# The broker locks what it adds, and nothing for longer or harder than was chosen.
+run "the_lock_has_an_end" {
+  command = plan
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.function["broker"].policy).Statement : s.Sid => jsonencode(s.Condition) if s.Effect == "Deny" && s.Action == ["s3:PutObjectRetention"] && s.Resource == ["arn:aws:s3:::acme-vault/backups/*"] } == {
+      LockNoLonger = jsonencode({ NumericGreaterThan = { "s3:object-lock-remaining-retention-days" = 8 } })
+      LockNoHarder = jsonencode({ StringEquals = { "s3:object-lock-mode" = "COMPLIANCE" } })
+    }
+    error_message = "the broker could lock what is there already, for as long as it likes"
+  }
+}
+
+run "a_former_key_reads" {
+  command = plan
+
+  variables {
+    former_kms_key_arns = ["arn:aws:kms:eu-west-3:123456789012:key/9f8e7d6c-0000-4000-8000-9f8e7d6c5b4a"]
+  }
+
+  assert {
+    condition = { for name, p in aws_iam_role_policy.function : name => join(" ", flatten([for s in jsondecode(p.policy).Statement : s.Action if contains(s.Resource, var.former_kms_key_arns[0])])) } == {
+      broker = "", restore = "kms:Decrypt", retention = "", monitor = "kms:Decrypt"
+    }
+    error_message = "old backups can't be read, or new ones are written with an old key"
   }
 }
 

@@ -22,12 +22,13 @@ module "holdfast" {
   tags = { service = "backups" }
 
   # The bucket.
-  bucket          = var.bucket
-  force_destroy   = var.force_destroy
-  kms_key_arn     = var.kms_key_arn
-  storage_class   = "STANDARD_IA"
-  object_lock     = var.object_lock
-  noncurrent_days = 60
+  bucket              = var.bucket
+  force_destroy       = var.force_destroy
+  kms_key_arn         = var.kms_key_arn
+  former_kms_key_arns = var.former_kms_key_arns
+  storage_class       = "STANDARD_IA"
+  object_lock         = var.object_lock
+  noncurrent_days     = 60
 
   # The functions.
   packages             = var.packages

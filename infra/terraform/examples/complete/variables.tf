@@ -28,6 +28,12 @@ variable "kms_key_arn" {
   default     = null
 }
 
+variable "former_kms_key_arns" {
+  description = "Customer keys of before."
+  type        = list(string)
+  default     = []
+}
+
 variable "object_lock" {
   description = "Forbid deletion for some days. Read what the module's variable says of it first."
   type        = object({ mode = string, days = number })
