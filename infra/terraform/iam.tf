@@ -68,7 +68,7 @@ locals {
         Effect    = "Deny"
         Action    = ["s3:PutObjectRetention"]
         Resource  = [local.backups]
-        Condition = { NumericGreaterThan = { "s3:object-lock-remaining-retention-days" = lock.days + 1 } }
+        Condition = { NumericGreaterThan = { "s3:object-lock-remaining-retention-days" = tostring(lock.days + 1) } }
         }], [for lock in var.object_lock[*] : {
         Sid       = "LockNoHarder"
         Effect    = "Deny"

@@ -93,7 +93,7 @@ run "the_lock_has_an_end" {
 
   assert {
     condition = { for s in jsondecode(aws_iam_role_policy.function["broker"].policy).Statement : s.Sid => jsonencode(s.Condition) if s.Effect == "Deny" && s.Action == ["s3:PutObjectRetention"] && s.Resource == ["arn:aws:s3:::acme-vault/backups/*"] } == {
-      LockNoLonger = jsonencode({ NumericGreaterThan = { "s3:object-lock-remaining-retention-days" = 8 } })
+      LockNoLonger = jsonencode({ NumericGreaterThan = { "s3:object-lock-remaining-retention-days" = "8" } })
       LockNoHarder = jsonencode({ StringEquals = { "s3:object-lock-mode" = "COMPLIANCE" } })
     }
     error_message = "the broker could lock what is there already, for as long as it likes"
