@@ -281,6 +281,18 @@ func TestProblemReachesTheCallerWithItsHint(t *testing.T) {
 	}
 }
 
+// An HTTP API of AWS refuses a body by itself, and says no more than this.
+func TestACallThatIsTooLargeForWhatStandsBeforeTheBrokerHasAHint(t *testing.T) {
+	c, _, _ := newClient(t, "", func(_ int, w http.ResponseWriter, _ *http.Request, _ []byte) {
+		writeJSON(t, w, http.StatusRequestEntityTooLarge, "application/json", map[string]string{"message": "Request Too Long"})
+	})
+	_, err := c.Start(t.Context(), api.StartRequest{})
+	var hinted interface{ Hint() string }
+	if !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "several jobs") || !strings.Contains(err.Error(), "413") {
+		t.Errorf("got %v, want a hint", err)
+	}
+}
+
 func TestAnswersThatDoNotFitTheCallAreErrors(t *testing.T) {
 	c, _, _ := newClient(t, "", func(_ int, w http.ResponseWriter, _ *http.Request, _ []byte) {
 		writeJSON(t, w, http.StatusOK, "application/json", map[string]any{"id": "../x"})

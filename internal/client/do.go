@@ -161,6 +161,9 @@ func (c *Client) failed(resp *http.Response, answer []byte, received time.Time) 
 			err = refusal{&p}
 		}
 	}
+	if resp.StatusCode == http.StatusRequestEntityTooLarge && p.Title == "" { // not the broker's own words
+		err = tooLarge{err}
+	}
 	if resp.StatusCode == http.StatusUnauthorized {
 		return clockError(err, resp, received)
 	}
@@ -171,6 +174,18 @@ func (c *Client) failed(resp *http.Response, answer []byte, received time.Time) 
 		return &retryable{err: err, after: time.Duration(seconds) * time.Second}
 	}
 	return err
+}
+
+// tooLarge is the answer of something before the broker that takes no call as
+// large as this one.
+type tooLarge struct{ error }
+
+// Unwrap returns the error.
+func (t tooLarge) Unwrap() error { return t.error }
+
+// Hint returns what to do about it.
+func (tooLarge) Hint() string {
+	return "what stands before the broker takes no call as large as this: AWS takes 6 MB, the commit of about 23,000 parts; make several jobs of this one"
 }
 
 // refusal is a problem whose advice the commands print.
