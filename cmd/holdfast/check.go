@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/cli"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/secret"
@@ -86,6 +87,9 @@ func checkVault(ctx context.Context, v config.Vault) ([]conform.Result, error) {
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
+	if err := reachable(ctx, vault); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
 	env := conform.NewEnv(vault, http.DefaultClient)
 	served, ok := vault.(interface{ Handler() http.Handler })
 	if !ok {
@@ -99,6 +103,18 @@ func checkVault(ctx context.Context, v config.Vault) ([]conform.Result, error) {
 	web := &http.Server{Handler: served.Handler(), ReadHeaderTimeout: time.Minute}
 	go func() { _ = web.Serve(listener) }()
 	return conform.Run(ctx, env), web.Close()
+}
+
+// reachable lists the vault once before all promises are: where it cannot be used
+// at all, each of them would say so.
+func reachable(ctx context.Context, vault holdfast.Vault) error {
+	for _, err := range vault.List(ctx, holdfast.ScratchPrefix) {
+		if err != nil {
+			return cli.Hint(fmt.Errorf("it cannot be used: %w", err), "of a bucket look at its name, region, endpoint and key, and at what the key may do")
+		}
+		break
+	}
+	return nil
 }
 
 // wait moves a clock on that is not ours.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,9 @@ overwritten.`,
 				if dir, err = cli.ConfigDir(); err != nil {
 					return err
 				}
+			}
+			if strings.Contains(vault, "://") {
+				return cli.Usage(cli.Hint(fmt.Errorf("--vault %q: want a directory", vault), "a bucket is written into holdfast.yaml: see vaults in docs/configuration.md"))
 			}
 			if vault, err = filepath.Abs(vault); err != nil {
 				return cli.Usage(err)

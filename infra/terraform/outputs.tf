@@ -27,7 +27,7 @@ output "pusher_init" {
 
 output "broker_secret_command" {
   description = "Makes the secret that the broker signs with. Run it once, before the first backup; the secret passes through no file, no argument and no state."
-  value       = "openssl rand -base64 48 | tr -d '\\n' | aws ssm put-parameter --region ${local.region} --type SecureString --name ${local.secret_parameters[0]} --value file:///dev/stdin"
+  value       = "openssl rand -base64 48 | tr -d '[:space:]' | aws ssm put-parameter --region ${local.region} --type SecureString --name ${local.secret_parameters[0]} --value file:///dev/stdin"
 }
 
 output "config_reference" {

@@ -96,8 +96,9 @@ func (e *Env) object(ctx context.Context, place string) ([]byte, error) {
 
 // clients are the SDK's.
 type clients struct {
-	ssm *ssm.Client
-	s3  *s3.Client
+	region string
+	ssm    *ssm.Client
+	s3     *s3.Client
 }
 
 // clients returns the clients, made at the first call that can.
@@ -111,7 +112,10 @@ func (e *Env) clients(ctx context.Context) (*clients, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find AWS: %w", err)
 	}
-	e.sdk = &clients{ssm.NewFromConfig(c), s3.NewFromConfig(c, func(o *s3.Options) {
+	if c.Region == "" {
+		return nil, fmt.Errorf("find AWS: no region given in AWS_REGION")
+	}
+	e.sdk = &clients{c.Region, ssm.NewFromConfig(c), s3.NewFromConfig(c, func(o *s3.Options) {
 		// An endpoint that the environment names stands in for AWS and has no
 		// host name for each bucket.
 		o.UsePathStyle = o.BaseEndpoint != nil

@@ -60,7 +60,7 @@ func (e *Env) parameter(ctx context.Context, name string) (*types.Parameter, err
 	answer, err := c.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: aws.Bool(true)})
 	var absent *types.ParameterNotFound
 	if errors.As(err, &absent) {
-		return nil, fmt.Errorf("parameter %q: %w", name, holdfast.ErrNotExist)
+		return nil, fmt.Errorf("parameter %q in %s: %w", name, c.region, holdfast.ErrNotExist)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("parameter %q: %w", name, err)

@@ -40,7 +40,8 @@ type S3 struct {
 	// store wants it.
 	Checksum string `yaml:"checksum"`
 	// Whether the store can refuse to replace an object. Without it Holdfast looks first, which leaves
-	// a moment between. Default: as the store can.
+	// a moment between: let only one `holdfast serve` use the bucket. Try true where nothing is known
+	// of the store; `holdfast check` tells. Default: as the store can.
 	ConditionalWrites *bool `yaml:"conditional_writes"`
 	// Whether the store deletes many objects in one request. Default: as the store can.
 	BatchDelete *bool `yaml:"batch_delete"`

@@ -3,6 +3,7 @@ package doctor
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
@@ -74,6 +76,10 @@ func (a *attack) withUpload() {
 	}
 	probe := []byte("doctor was here\n")
 	part := holdfast.Part{Number: 1, Size: int64(len(probe)), Sum: hexSHA256(probe)}
+	if len(started.Uploads) > 0 && started.Uploads[0].Checksum == holdfast.ChecksumMD5 {
+		sum := md5.Sum(probe)
+		part.Sum = hex.EncodeToString(sum[:])
+	}
 	path := api.PathStart + "/" + string(started.ID)
 	sign := api.PartsRequest{UploadToken: started.UploadToken, Stream: probeStreams[0].Name, Parts: []holdfast.Part{part}}
 
@@ -106,7 +112,10 @@ func (a *attack) withPart(r holdfast.Request, probe []byte) {
 	a.send("store other bytes than were signed", r.Method, r, other)
 	a.send("store more bytes than were signed", r.Method, r, append(probe, probe...))
 	elsewhere := r
-	elsewhere.URL = strings.Replace(r.URL, "/v/", "/backups/", 1) + "x"
+	if u, err := url.Parse(r.URL); err == nil { // the name in it, and nothing else
+		u.Path, u.RawPath = u.Path+"x", ""
+		elsewhere.URL = u.String()
+	}
 	a.send("store under another name", r.Method, elsewhere, probe)
 	a.control(r, probe)
 }
@@ -143,7 +152,9 @@ func (a *attack) answer(path string, body, into any) error {
 		return err
 	}
 	if status != http.StatusOK {
-		return fmt.Errorf("status %d", status)
+		var p api.Problem
+		_ = json.Unmarshal(text, &p) // where it is none, the status has to do
+		return fmt.Errorf("status %d %s", status, p.Detail)
 	}
 	return json.Unmarshal(text, into)
 }

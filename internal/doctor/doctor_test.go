@@ -29,7 +29,10 @@ type world struct {
 	refused int
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldOf(t, holdfast.ChecksumSHA256) }
+
+// newWorldOf returns a world whose vault wants parts summed that way.
+func newWorldOf(t *testing.T, checksum string) *world {
 	t.Helper()
 	w := &world{turn: func(int) bool { return false }}
 	mux := http.NewServeMux()
@@ -43,6 +46,7 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 
 	vault := mem.New(time.Now, web.URL+"/v/main")
+	vault.Limits.Checksum = checksum
 	sealer, err := token.NewSealer(web.URL, secret.New(strings.Repeat("s", 32)))
 	must(t, err)
 	b, err := broker.New(broker.Options{
@@ -103,13 +107,15 @@ func (r registry) Job(host, job string) (string, holdfast.Policy, bool) {
 func (r registry) HostKeys(string) []ed25519.PublicKey { return []ed25519.PublicKey{r.key} }
 
 func TestAllIsWellWhereEveryAttackIsRefused(t *testing.T) {
-	w := newWorld(t)
-	r := doctor.Run(t.Context(), w.options)
-	if !r.OK() {
-		t.Errorf("not well: %+v", r)
-	}
-	if w.refused < 15 {
-		t.Errorf("only %d refusals were seen", w.refused)
+	for _, checksum := range []string{holdfast.ChecksumSHA256, holdfast.ChecksumMD5} {
+		w := newWorldOf(t, checksum)
+		r := doctor.Run(t.Context(), w.options)
+		if !r.OK() {
+			t.Errorf("%s: not well: %+v", checksum, r)
+		}
+		if w.refused < 15 {
+			t.Errorf("%s: only %d refusals were seen", checksum, w.refused)
+		}
 	}
 }
 
