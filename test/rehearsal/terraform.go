@@ -33,26 +33,22 @@ func newTerraform(t testing.TB, place string, env []string) *terraform {
 		}
 	}
 	arguments := []string{"init", "-no-color", "-backend=false"}
-	if plugins := pluginDir(); plugins != "" {
+	if plugins := pluginDir(t); plugins != "" {
 		arguments = append(arguments, "-plugin-dir="+plugins)
 	}
 	tf.must(t, arguments...)
 	return tf
 }
 
-// pluginDir returns where providers lie on this machine: TF_PLUGIN_DIR, or a usual
-// place. Without one Terraform downloads what it needs.
-func pluginDir() string {
-	if dir := os.Getenv("TF_PLUGIN_DIR"); dir != "" {
-		return dir
+// pluginDir returns where the provider lies on this machine, as test/terraform
+// finds it. Without a place Terraform downloads what it needs.
+func pluginDir(t testing.TB) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "../terraform", "plugins").Output()
+	if err != nil {
+		t.Fatalf("test/terraform plugins: %v", err)
 	}
-	home, _ := os.UserHomeDir()
-	for _, pattern := range []string{home + "/.terraform.d/plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins", "/opt/*"} {
-		if found, _ := filepath.Glob(pattern + "/registry.terraform.io"); len(found) > 0 {
-			return filepath.Dir(found[0])
-		}
-	}
-	return ""
+	return strings.TrimSpace(string(out))
 }
 
 // run runs Terraform and returns its exit code and what it printed.
