@@ -50,7 +50,7 @@ func (r *run) posture(ctx context.Context, st *state) error {
 		r.look.note(holdfast.Finding{
 			Check: CheckHidden, Severity: holdfast.Critical,
 			Summary: fmt.Sprintf("somebody deleted %s by name, such as %q; the contents are still there", number(p.HiddenCount, "object"), oneLine(p.Hidden[0])),
-			Hint:    "find out who holds keys to the bucket; removing the delete markers brings the objects back",
+			Hint:    "find out who holds keys to the bucket; removing the delete markers brings the objects back: docs/restore.md",
 		})
 	}
 	return nil

@@ -181,7 +181,7 @@ func (r *run) vaultFindings() {
 			Check: CheckHidden, Severity: holdfast.Critical,
 			Summary: fmt.Sprintf("somebody deleted the manifests of %d backups by name; their data stays", n),
 			Actual:  "such as " + swept.Hidden[0].String(),
-			Hint:    "find out who holds keys to the bucket; removing the delete markers brings the backups back",
+			Hint:    "find out who holds keys to the bucket; removing the delete markers brings the backups back: docs/restore.md",
 		})
 	}
 	if swept.Stray.Count > 0 {
