@@ -5,6 +5,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/awsenv"
 	"github.com/holdfast-backup/holdfast/internal/monitor"
 	"github.com/holdfast-backup/holdfast/internal/rounds"
@@ -44,7 +45,7 @@ func (m monitoring) handle(ctx context.Context, event []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	vaults, jobs := rounds.ToMonitor(l.vaults), map[string][]monitor.JobName(nil)
+	vaults, jobs := rounds.ToMonitor(l.vaults), map[string][]holdfast.JobName(nil)
 	if some {
 		jobs = arrived(m.env.Log, l, records)
 		maps.DeleteFunc(vaults, func(name string, _ monitor.Vault) bool { return jobs[name] == nil })

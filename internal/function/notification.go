@@ -10,7 +10,6 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/config"
-	"github.com/holdfast-backup/holdfast/internal/monitor"
 )
 
 // notification returns the records of an event of S3. ok is false for any other
@@ -30,8 +29,8 @@ func notification(event []byte) (records []json.RawMessage, ok bool) {
 // arrived returns the jobs of which the records say that something was stored, by
 // vault. A record that concerns no job of any vault is logged and left out:
 // nothing depends on it, since the schedule sees the same.
-func arrived(log *slog.Logger, l *live, records []json.RawMessage) map[string][]monitor.JobName {
-	jobs := map[string][]monitor.JobName{}
+func arrived(log *slog.Logger, l *live, records []json.RawMessage) map[string][]holdfast.JobName {
+	jobs := map[string][]holdfast.JobName{}
 	for _, text := range records {
 		var r events.S3EventRecord // which decodes the key
 		if err := json.Unmarshal(text, &r); err != nil {
@@ -54,14 +53,14 @@ func arrived(log *slog.Logger, l *live, records []json.RawMessage) map[string][]
 }
 
 // jobAt returns the job of which the object is a backup's file or a report.
-func jobAt(v config.Vault, bucket, key string) (monitor.JobName, bool) {
+func jobAt(v config.Vault, bucket, key string) (holdfast.JobName, bool) {
 	if v.S3 == nil || v.S3.Bucket != bucket {
-		return monitor.JobName{}, false
+		return holdfast.JobName{}, false
 	}
 	if v.S3.Prefix != "" {
 		below, ok := strings.CutPrefix(key, v.S3.Prefix+"/")
 		if !ok {
-			return monitor.JobName{}, false
+			return holdfast.JobName{}, false
 		}
 		key = below
 	}
@@ -69,7 +68,7 @@ func jobAt(v config.Vault, bucket, key string) (monitor.JobName, bool) {
 	if !ok {
 		ref, ok = reportAt(key)
 	}
-	return monitor.JobName{Host: ref.Host, Job: ref.Job}, ok
+	return holdfast.JobName{Host: ref.Host, Job: ref.Job}, ok
 }
 
 // reportAt splits what holdfast.ReportKey makes.

@@ -43,7 +43,7 @@ func TestFindingStaysOpenWhileTheBudgetDoesNotReachIt(t *testing.T) {
 	h.run()
 	h.opts.ManifestReads = -1
 	r := h.run()
-	if f := find(t, r, CheckStored); len(changes(r)) > 0 || f.Since != start {
+	if f := find(t, r, holdfast.CheckStored); len(changes(r)) > 0 || f.Since != start {
 		t.Errorf("changes %v, since %s", changes(r), f.Since)
 	}
 }
@@ -53,7 +53,7 @@ func TestBackupWithoutDataMakesNothingFreshEvenUnread(t *testing.T) {
 	h.pushSize(40*time.Hour, 5000)
 	h.vault.remove(h.pushSize(0, 5000).Key("crm.sql.zst.age"))
 	h.opts.ManifestReads = -1
-	find(t, h.run(), CheckFresh)
+	find(t, h.run(), holdfast.CheckFresh)
 }
 
 // hashing is a house in which backups have bytes and re-reads are on.
@@ -139,7 +139,7 @@ func TestReReadOfAnObjectGoesOnWhenANewerBackupArrives(t *testing.T) {
 		h.now = h.now.Add(time.Hour)
 		h.pushBytes("web1", 0, 100)
 	}
-	if f := find(t, h.run(), CheckHash); f.Backup != old.ID {
+	if f := find(t, h.run(), holdfast.CheckHash); f.Backup != old.ID {
 		t.Errorf("finding is about %s, want %s", f.Backup, old.ID)
 	}
 }
@@ -165,10 +165,10 @@ func TestCorruptBackupIsOpenUntilItIsGoneOrReadsWell(t *testing.T) {
 		h := hashing(t, 1<<20)
 		ref := h.pushBytes("web1", 0, 100)
 		h.flip(ref.Key("a.age"))
-		find(t, h.run(), CheckHash)
+		find(t, h.run(), holdfast.CheckHash)
 		h.now = h.now.Add(time.Hour)
 		h.pushBytes("web1", 0, 100)
-		find(t, h.run(), CheckHash)
+		find(t, h.run(), holdfast.CheckHash)
 		return h, ref
 	}
 	t.Run("gone", func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestDataThatTheVaultCallsCorruptIsCritical(t *testing.T) {
 	h := hashing(t, 1<<20)
 	ref := h.pushBytes("web1", 0, 100)
 	h.vault.failOpen = failOn(ref.Key("a.age"), fmt.Errorf("read: %w", holdfast.ErrCorrupt))
-	if f := find(t, h.run(), CheckHash); f.Severity != holdfast.Critical {
+	if f := find(t, h.run(), holdfast.CheckHash); f.Severity != holdfast.Critical {
 		t.Errorf("severity %s, want critical", f.Severity)
 	}
 }
@@ -203,11 +203,11 @@ func TestDataThatCannotBeReadIsAWarningUntilItCan(t *testing.T) {
 	h := hashing(t, 1<<20)
 	ref := h.pushBytes("web1", 0, 100)
 	h.vault.failOpen = failOn(ref.Key("a.age"), errors.New("timeout"))
-	if f := find(t, h.run(), CheckHash); f.Severity != holdfast.Warning {
+	if f := find(t, h.run(), holdfast.CheckHash); f.Severity != holdfast.Warning {
 		t.Errorf("severity %s, want a warning", f.Severity)
 	}
 	h.opts.HashBytes = 0 // nothing is read, so nothing is known to be better
-	find(t, h.run(), CheckHash)
+	find(t, h.run(), holdfast.CheckHash)
 	h.opts.HashBytes, h.vault.failOpen = 1<<20, nil
 	if diff := cmp.Diff([]string{"resolved web1/crm hash"}, changes(h.run())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -229,7 +229,7 @@ func TestReportsAreOpenedOnceAndOnlyAFew(t *testing.T) {
 	}
 	h.now = h.now.Add(time.Minute)
 	h.fail(0, "and another")
-	if f := find(t, h.run(), CheckFailedRun); !strings.Contains(f.Summary, "and another") {
+	if f := find(t, h.run(), holdfast.CheckFailedRun); !strings.Contains(f.Summary, "and another") {
 		t.Errorf("summary %q, want the newest reason", f.Summary)
 	}
 }
@@ -246,7 +246,7 @@ func TestReportThatCannotBeReadNowIsReadLater(t *testing.T) {
 	}
 	h.run()
 	h.vault.failOpen = nil
-	find(t, h.run(), CheckFailedRun)
+	find(t, h.run(), holdfast.CheckFailedRun)
 }
 
 func TestListingOfReportsHasAnEnd(t *testing.T) {
@@ -260,6 +260,6 @@ func TestListingOfReportsHasAnEnd(t *testing.T) {
 	}
 	h.opts.Policies = func(host, _ string) (holdfast.Policy, bool) { return h.policy, host == "web1" }
 	r := h.run()
-	find(t, r, CheckReports)
-	find(t, r, CheckFailedRun) // was not looked at, so it is not resolved
+	find(t, r, holdfast.CheckReports)
+	find(t, r, holdfast.CheckFailedRun) // was not looked at, so it is not resolved
 }

@@ -7,32 +7,6 @@ import (
 	"unicode"
 )
 
-// Checks, as Finding.Check has them. The package comment says what each means.
-const (
-	CheckReachable   = "reachable"
-	CheckState       = "state"
-	CheckMissing     = "missing"
-	CheckFresh       = "fresh"
-	CheckStreams     = "streams"
-	CheckMinSize     = "min-size"
-	CheckShrunk      = "size-shrunk"
-	CheckGrown       = "size-grown"
-	CheckCompression = "compression"
-	CheckMaxTotal    = "max-total"
-	CheckMinCount    = "min-count"
-	CheckStored      = "stored-size"
-	CheckManifest    = "manifest"
-	CheckHash        = "hash"
-	CheckFailedRun   = "failed-run"
-	CheckFuture      = "future"
-	CheckUnfinished  = "unfinished"
-	CheckStray       = "stray"
-	CheckReports     = "reports"
-	CheckVersioning  = "versioning"
-	CheckPublic      = "public"
-	CheckHidden      = "hidden"
-)
-
 // UnfinishedAfter is how old data without a manifest may become. The sweep
 // removes it after two days.
 const UnfinishedAfter = 72 * time.Hour

@@ -338,7 +338,7 @@ func TestHistories(t *testing.T) {
 
 func TestNewJobHasTimeForItsFirstBackup(t *testing.T) {
 	h := newHouse(t)
-	h.opts.Expected = []JobName{{"web1", "crm"}}
+	h.opts.Expected = []holdfast.JobName{{Host: "web1", Job: "crm"}}
 	for _, step := range []struct {
 		after time.Duration
 		want  []string
@@ -383,7 +383,7 @@ func TestForeignTextStaysInItsLine(t *testing.T) {
 	h := newHouse(t)
 	h.pushSize(2*time.Hour, 5000)
 	h.fail(time.Hour, "no\nRESOLVED  web1/crm\x1b[2J\u202e "+strings.Repeat("x", 4000))
-	f := find(t, h.run(), CheckFailedRun)
+	f := find(t, h.run(), holdfast.CheckFailedRun)
 	if strings.ContainsAny(f.Summary, "\n\x1b\u202e") || len([]rune(f.Summary)) > maxLine+100 {
 		t.Errorf("summary %q lets foreign text out of its line", f.Summary)
 	}
@@ -397,7 +397,7 @@ func TestManifestIsAcceptedOnceItsKeyIsConfigured(t *testing.T) {
 	h.daily(2, 5000)
 	keys := h.opts.HostKeys
 	h.opts.HostKeys = func(string) []ed25519.PublicKey { return nil }
-	find(t, h.run(), CheckManifest)
+	find(t, h.run(), holdfast.CheckManifest)
 	h.opts.HostKeys = keys
 	h.now = h.now.Add(time.Hour)
 	if got := states(h.run()); len(got) > 0 {

@@ -97,7 +97,7 @@ func (l *look) compression(v *view) {
 	case worst != nil:
 		l.note(*worst)
 	case unknown:
-		l.undecide(v, CheckCompression)
+		l.undecide(v, holdfast.CheckCompression)
 	}
 }
 
@@ -111,7 +111,7 @@ func (l *look) incompressible(v *view, newest *kept, name string, now, usual flo
 	default:
 		return nil
 	}
-	f := v.finding(CheckCompression, severity, "%s compresses %.2f to 1, usual is %.2f", newest.part(name), now, usual)
+	f := v.finding(holdfast.CheckCompression, severity, "%s compresses %.2f to 1, usual is %.2f", newest.part(name), now, usual)
 	f.Backup, f.Expected, f.Actual = newest.id, fmt.Sprintf("about %.2f", usual), fmt.Sprintf("%.2f", now)
 	f.Hint = fmt.Sprintf("see whether files on %s have been encrypted", v.name.Host)
 	for _, k := range samples {

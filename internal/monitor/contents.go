@@ -17,9 +17,9 @@ func (l *look) contents(v *view) {
 		case k.gone:
 		case k.trouble != nil:
 			manifests.note(k.id, &reasons[0], "it cannot be read: "+oneLine(k.trouble.Error()))
-		case k.fact.Fault == CheckManifest:
+		case k.fact.Fault == holdfast.CheckManifest:
 			manifests.note(k.id, &reasons[0], k.fact.Reason)
-		case k.fact.Fault == CheckStored:
+		case k.fact.Fault == holdfast.CheckStored:
 			objects.note(k.id, &reasons[1], k.fact.Reason)
 		case k.fact.Fault == faultUnexpected:
 			extra.note(k.id, &reasons[2], k.fact.Reason)
@@ -28,24 +28,24 @@ func (l *look) contents(v *view) {
 		}
 	}
 	if manifests.n > 0 {
-		f := v.finding(CheckManifest, holdfast.Critical, "the manifest of %s is not valid: %s", manifests.of(), reasons[0])
+		f := v.finding(holdfast.CheckManifest, holdfast.Critical, "the manifest of %s is not valid: %s", manifests.of(), reasons[0])
 		f.Backup, f.Expected = holdfast.ID(manifests.name), "signed by the host's key"
 		f.Hint = fmt.Sprintf("holdfast verify %s@%s", v.name, manifests.name)
 		l.note(f)
 	} else if open {
-		l.undecide(v, CheckManifest)
+		l.undecide(v, holdfast.CheckManifest)
 	}
 	bad, severity, reason, how := objects, holdfast.Critical, reasons[1], "is not what its manifest says"
 	if bad.n == 0 {
 		bad, severity, reason, how = extra, holdfast.Warning, reasons[2], "has objects that its manifest does not name"
 	}
 	if bad.n > 0 {
-		f := v.finding(CheckStored, severity, "the data of %s %s: %s", bad.of(), how, reason)
+		f := v.finding(holdfast.CheckStored, severity, "the data of %s %s: %s", bad.of(), how, reason)
 		f.Backup, f.Expected = holdfast.ID(bad.name), "the objects and sizes of the manifest"
 		f.Hint = fmt.Sprintf("holdfast verify %s@%s", v.name, bad.name)
 		l.note(f)
 	} else if open {
-		l.undecide(v, CheckStored)
+		l.undecide(v, holdfast.CheckStored)
 	}
 }
 
@@ -73,35 +73,35 @@ func (l *look) hashes(v *view) {
 	var bad tally
 	var reason string
 	for _, k := range v.kept {
-		if k.fact.Fault == CheckHash && !k.gone {
+		if k.fact.Fault == holdfast.CheckHash && !k.gone {
 			bad.note(k.id, &reason, k.fact.Reason)
 		}
 	}
 	switch {
 	case bad.n > 0:
-		f := v.finding(CheckHash, holdfast.Critical, "the data of %s is corrupt: %s", bad.of(), reason)
+		f := v.finding(holdfast.CheckHash, holdfast.Critical, "the data of %s is corrupt: %s", bad.of(), reason)
 		f.Backup, f.Expected = holdfast.ID(bad.name), "the SHA-256 of the manifest"
 		f.Hint = fmt.Sprintf("holdfast verify %s@%s; then pusher run %s on %s", v.name, bad.name, v.name.Job, v.name.Host)
 		l.note(f)
 	case v.unread != nil:
-		f := v.finding(CheckHash, holdfast.Warning, "%s could not be re-read: %s", v.unreadID, oneLine(v.unread.Error()))
+		f := v.finding(holdfast.CheckHash, holdfast.Warning, "%s could not be re-read: %s", v.unreadID, oneLine(v.unread.Error()))
 		f.Backup, f.Hint = v.unreadID, fmt.Sprintf("holdfast verify %s@%s", v.name, v.unreadID)
 		l.note(f)
 	case !v.tried && v.corrupt:
 		// Nothing was read that could take the finding back.
-		l.undecide(v, CheckHash)
+		l.undecide(v, holdfast.CheckHash)
 	}
 }
 
 // runs reports a failure that no good backup has followed.
 func (l *look) runs(v *view) {
 	if id := v.report.Failed; id != "" && !v.retired && v.newerThanBackups(id, time.Time{}) {
-		f := v.finding(CheckFailedRun, holdfast.Warning, "the run of %s failed: %s", minute(id.Time()), v.report.Reason)
+		f := v.finding(holdfast.CheckFailedRun, holdfast.Warning, "the run of %s failed: %s", minute(id.Time()), v.report.Reason)
 		f.Expected, f.Hint = "a good backup after it", fmt.Sprintf("on %s: pusher doctor, then pusher run %s", v.name.Host, v.name.Job)
 		l.note(f)
 	}
 	if v.reports > maxReports {
-		f := v.finding(CheckReports, holdfast.Warning, "%s are stored", number(v.reports, "report"))
+		f := v.finding(holdfast.CheckReports, holdfast.Warning, "%s are stored", number(v.reports, "report"))
 		f.Expected = fmt.Sprintf("at most %d", maxReports)
 		f.Hint = fmt.Sprintf("see what runs on %s; to stop it, set revoked: true for the host", v.name.Host)
 		l.note(f)
@@ -111,7 +111,7 @@ func (l *look) runs(v *view) {
 // leftovers: entries that are no backups, or not yet.
 func (l *look) leftovers(v *view) {
 	if v.future.n > 0 {
-		f := v.finding(CheckFuture, holdfast.Warning, "%s of a time to come, the latest %s", number(v.future.n, "backup"), v.future.name)
+		f := v.finding(holdfast.CheckFuture, holdfast.Warning, "%s of a time to come, the latest %s", number(v.future.n, "backup"), v.future.name)
 		f.Backup, f.Expected, f.Hint = holdfast.ID(v.future.name), "times of the past", "set the broker's and the monitor's clock right"
 		l.note(f)
 	}
@@ -120,9 +120,9 @@ func (l *look) leftovers(v *view) {
 	case l.at.Sub(v.orphan.At) < orphanFor:
 		// It may be that retention deletes it at this very moment, its
 		// manifest first. An open finding waits for the next run too.
-		l.undecide(v, CheckUnfinished)
+		l.undecide(v, holdfast.CheckUnfinished)
 	default:
-		f := v.finding(CheckUnfinished, holdfast.Warning, "%s without a manifest, older than %s",
+		f := v.finding(holdfast.CheckUnfinished, holdfast.Warning, "%s without a manifest, older than %s",
 			number(v.overdue.n, "unfinished backup"), age(UnfinishedAfter))
 		f.Backup, f.Expected, f.Hint = holdfast.ID(v.overdue.name), "removed after two days", "holdfast clean"
 		l.note(f)
@@ -132,9 +132,9 @@ func (l *look) leftovers(v *view) {
 	}
 }
 
-func strayFinding(name JobName, n int, key string) holdfast.Finding {
+func strayFinding(name holdfast.JobName, n int, key string) holdfast.Finding {
 	return holdfast.Finding{
-		Check: CheckStray, Severity: holdfast.Warning, Host: name.Host, Job: name.Job,
+		Check: holdfast.CheckStray, Severity: holdfast.Warning, Host: name.Host, Job: name.Job,
 		Summary: fmt.Sprintf("%s among the backups that belong to none, such as %q", number(n, "object"), oneLine(key)),
 		Hint:    "see who else writes to the vault",
 	}

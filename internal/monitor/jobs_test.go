@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-backup/holdfast"
 )
 
 // A run about some jobs costs what these cost, and says nothing about others.
 func TestARunAboutOneJobListsThatJobAloneAndLeavesTheOthersOpen(t *testing.T) {
 	h := newHouse(t)
-	h.opts.Expected = []JobName{{"web1", "crm"}, {"web1", "lost"}}
+	h.opts.Expected = []holdfast.JobName{{Host: "web1", Job: "crm"}, {Host: "web1", Job: "lost"}}
 	for i := range 3 * fakePage {
 		h.vault.put(fmt.Sprintf("backups/web1/media/%05d", i), []byte("x"), start)
 	}
@@ -24,7 +26,7 @@ func TestARunAboutOneJobListsThatJobAloneAndLeavesTheOthersOpen(t *testing.T) {
 	}
 
 	h.pushSize(0, 1_000_000)
-	h.opts.Jobs = []JobName{{"web1", "crm"}}
+	h.opts.Jobs = []holdfast.JobName{{Host: "web1", Job: "crm"}}
 	h.vault.pages = 0
 	if diff := cmp.Diff([]string{"resolved web1/crm missing"}, changes(h.run())); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)

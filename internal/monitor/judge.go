@@ -42,7 +42,7 @@ func (l *look) freshness(v *view) {
 	}
 	if newest == nil {
 		if l.at.After(expect.Deadline(v.first)) {
-			f := v.finding(CheckMissing, holdfast.Critical, "there is no good backup")
+			f := v.finding(holdfast.CheckMissing, holdfast.Critical, "there is no good backup")
 			f.Expected, f.Hint = expected, hint
 			f.Actual = fmt.Sprintf("none since the job was first known, %s", minute(v.first))
 			if n := len(v.kept); n > 0 {
@@ -54,7 +54,7 @@ func (l *look) freshness(v *view) {
 	}
 	if !expect.Every.IsZero() && l.at.After(expect.Deadline(newest.id.Time())) {
 		old := age(l.at.Sub(newest.id.Time()))
-		f := v.finding(CheckFresh, holdfast.Critical, "the newest good backup is %s old", old)
+		f := v.finding(holdfast.CheckFresh, holdfast.Critical, "the newest good backup is %s old", old)
 		f.Backup, f.Expected, f.Actual, f.Hint = newest.id, expected, old+" old", hint
 		l.note(f)
 	}
@@ -65,12 +65,12 @@ func (l *look) totals(v *view) {
 	expect := v.policy.Expect
 	if expect.MaxTotal > 0 && v.total > int64(expect.MaxTotal) {
 		total := holdfast.Size(v.total).String()
-		f := v.finding(CheckMaxTotal, holdfast.Warning, "its backups take %s", total)
+		f := v.finding(holdfast.CheckMaxTotal, holdfast.Warning, "its backups take %s", total)
 		f.Expected, f.Actual, f.Hint = "at most "+expect.MaxTotal.String(), total, "holdfast clean --dry-run"
 		l.note(f)
 	}
 	if n := v.count(); n < expect.MinCount {
-		f := v.finding(CheckMinCount, holdfast.Warning, "there are only %s", number(n, "good backup"))
+		f := v.finding(holdfast.CheckMinCount, holdfast.Warning, "there are only %s", number(n, "good backup"))
 		f.Expected, f.Actual = fmt.Sprintf("at least %d", expect.MinCount), fmt.Sprint(n)
 		l.note(f)
 	}

@@ -15,21 +15,23 @@ import (
 // look is what one run saw, before it is compared with the memory.
 type look struct {
 	at        time.Time
-	views     map[JobName]*view
+	views     map[holdfast.JobName]*view
 	unwatched []string
 	findings  []holdfast.Finding // without Since; one for each key
 	// undecided has what could not be concluded in this run: open findings
 	// of that key stay open.
 	undecided map[findingKey]bool
-	postured  bool // the vault was asked how it is protected
+	cleaned   *holdfast.Cleanup // the last run of retention, nil where none is known
+	postured  bool              // the vault was asked how it is protected
+	judged    bool              // all that the run is about was looked at
 	reading   *reading
 	readOn    bool // reading changed
 }
 
 func newLook(now time.Time) *look {
 	return &look{
-		at: now, views: map[JobName]*view{}, unwatched: []string{},
-		undecided: map[findingKey]bool{{check: CheckStray}: true, {check: CheckReports}: true},
+		at: now, views: map[holdfast.JobName]*view{}, unwatched: []string{},
+		undecided: map[findingKey]bool{{check: holdfast.CheckStray}: true, {check: holdfast.CheckReports}: true},
 	}
 }
 
@@ -42,17 +44,17 @@ func (l *look) note(f holdfast.Finding) {
 
 // covers reports whether the look concludes anything about the job; the zero
 // name is the vault itself.
-func (l *look) covers(name JobName) bool {
-	return name == JobName{} || l.views[name] != nil
+func (l *look) covers(name holdfast.JobName) bool {
+	return name == holdfast.JobName{} || l.views[name] != nil
 }
 
 // survey lists the backups, keeps a view of each job, and returns the backups
 // whose manifest has to be read.
 func (r *run) survey(ctx context.Context, st *state, reports reportLog) (*wanted, error) {
-	corrupt := map[JobName]holdfast.ID{} // by open findings
+	corrupt := map[holdfast.JobName]holdfast.ID{} // by open findings
 	for _, f := range st.Open {
-		if f.Check == CheckHash {
-			corrupt[JobName{f.Host, f.Job}] = f.Backup
+		if f.Check == holdfast.CheckHash {
+			corrupt[holdfast.JobName{Host: f.Host, Job: f.Job}] = f.Backup
 		}
 	}
 	wanted := newWanted(r.opts.ManifestReads)
@@ -65,7 +67,7 @@ func (r *run) survey(ctx context.Context, st *state, reports reportLog) (*wanted
 			strays = append(strays[:min(len(strays), maxStrays)], job.Stray...)
 			continue
 		}
-		name := JobName{job.Host, job.Name}
+		name := holdfast.JobName{Host: job.Host, Job: job.Name}
 		if !r.included(name) {
 			continue
 		}
@@ -74,14 +76,17 @@ func (r *run) survey(ctx context.Context, st *state, reports reportLog) (*wanted
 			r.look.unwatched = append(r.look.unwatched, name.String())
 			continue
 		}
+		if r.opts.Observe != nil {
+			r.opts.Observe(job)
+		}
 		v := r.watch(st, name, policy)
 		v.fill(job, r.look.at, st, corrupt[name], wanted)
 		r.count.Backups += len(job.Backups)
 	}
 	if r.sawAll() {
-		delete(r.look.undecided, findingKey{check: CheckStray})
+		delete(r.look.undecided, findingKey{check: holdfast.CheckStray})
 		if len(strays) > 0 {
-			r.look.note(strayFinding(JobName{}, len(strays), strays[0].Key))
+			r.look.note(strayFinding(holdfast.JobName{}, len(strays), strays[0].Key))
 		}
 	}
 	r.watchAbsent(st, reports)
@@ -110,17 +115,18 @@ func (r *run) jobs(ctx context.Context) iter.Seq2[catalog.Job, error] {
 // sawAll reports whether the run is about all jobs.
 func (r *run) sawAll() bool { return r.opts.Jobs == nil && r.opts.Only == nil }
 
-func (r *run) included(name JobName) bool {
+func (r *run) included(name holdfast.JobName) bool {
 	return (r.opts.Jobs == nil || slices.Contains(r.opts.Jobs, name)) &&
 		(r.opts.Only == nil || r.opts.Only(name.Host, name.Job))
 }
 
 // watch makes the view of a job that is watched.
-func (r *run) watch(st *state, name JobName, policy holdfast.Policy) *view {
+func (r *run) watch(st *state, name holdfast.JobName, policy holdfast.Policy) *view {
 	v := &view{name: name, policy: policy, first: r.look.at}
 	v.retired = r.opts.Retired != nil && r.opts.Retired(name.Host)
 	if rec := st.Jobs[name.String()]; rec != nil {
 		v.first, v.reread, v.report, v.orphan = rec.First, rec.Reread, rec.Report, rec.Orphan
+		v.failures, v.drill = rec.Failures, rec.Drill
 	}
 	r.look.views[name] = v
 	return v
@@ -130,18 +136,18 @@ func (r *run) watch(st *state, name JobName, policy holdfast.Policy) *view {
 // are expected, those that were there once, and those that only report. A job
 // that has no policy any more is forgotten.
 func (r *run) watchAbsent(st *state, reports reportLog) {
-	names, known := slices.Clone(r.opts.Expected), map[JobName]bool{}
+	names, known := slices.Clone(r.opts.Expected), map[holdfast.JobName]bool{}
 	for text := range st.Jobs {
 		host, job, _ := strings.Cut(text, "/")
-		known[JobName{host, job}] = true
+		known[holdfast.JobName{Host: host, Job: job}] = true
 	}
 	for _, f := range st.Open {
-		known[JobName{f.Host, f.Job}] = true
+		known[holdfast.JobName{Host: f.Host, Job: f.Job}] = true
 	}
 	names = slices.AppendSeq(names, maps.Keys(known))
 	names = slices.AppendSeq(names, maps.Keys(reports))
 	for _, name := range names {
-		if name == (JobName{}) || r.look.views[name] != nil || !r.included(name) {
+		if name == (holdfast.JobName{}) || r.look.views[name] != nil || !r.included(name) {
 			continue
 		}
 		if policy, ok := r.opts.Policies(name.Host, name.Job); ok {

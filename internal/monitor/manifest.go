@@ -167,7 +167,7 @@ func (r *run) read(ctx context.Context, key string, limit int64) ([]byte, error)
 func learn(b holdfast.Backup, m holdfast.Manifest, err error) fact {
 	f := fact{ID: b.ID}
 	if err != nil {
-		f.Fault, f.Reason = CheckManifest, oneLine(err.Error())
+		f.Fault, f.Reason = holdfast.CheckManifest, oneLine(err.Error())
 		return f
 	}
 	f.Plain, f.Digest, f.Ratios = m.PlainSize(), digestStreams(m), ratios(m)
@@ -199,7 +199,7 @@ func compare(b holdfast.Backup, m holdfast.Manifest) (fault, reason string) {
 	reason = oneLine(strings.Join(append(wrong, unexpected...), "; "))
 	switch {
 	case len(wrong) > 0:
-		return CheckStored, reason
+		return holdfast.CheckStored, reason
 	case len(unexpected) > 0:
 		return faultUnexpected, reason
 	}
@@ -220,7 +220,7 @@ func apply(all []want, facts []fact, errs []error, r *run) error {
 			if f.Fault != "" {
 				f.At = r.look.at
 			}
-			if k.fact.Fault == CheckHash && f.Fault != CheckManifest {
+			if k.fact.Fault == holdfast.CheckHash && f.Fault != holdfast.CheckManifest {
 				// What a re-read has shown only a re-read can take back.
 				f.Fault, f.Reason, f.At = k.fact.Fault, k.fact.Reason, k.fact.At
 			}

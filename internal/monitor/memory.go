@@ -65,7 +65,7 @@ func (m *memory) damage(now time.Time, dry bool) holdfast.Finding {
 		return holdfast.Finding{}
 	}
 	f := holdfast.Finding{
-		Check: CheckState, Severity: holdfast.Warning,
+		Check: holdfast.CheckState, Severity: holdfast.Warning,
 		Summary: "the monitor's memory was damaged and is begun anew: " + oneLine(m.err.Error()),
 		Actual:  "kept as " + asideKey(now),
 		Hint:    "see who else writes to the vault; what was wrong already is reported as new",
@@ -81,6 +81,8 @@ type outcome struct {
 	findings    []holdfast.Finding
 	transitions []Transition
 	saved       bool
+	open        []holdfast.Finding // as it was saved
+	revision    int64              // of what was saved
 }
 
 // save merges the look into the memory and stores it. Where another monitor was
@@ -97,7 +99,7 @@ func (r *run) save(ctx context.Context, m *memory) outcome {
 		}
 		err := r.store(ctx, m)
 		if err == nil {
-			out.saved = true
+			out.saved, out.open, out.revision = true, m.state.Open, m.state.Revision
 			return out
 		}
 		if !errors.Is(err, holdfast.ErrConflict) {
@@ -136,7 +138,7 @@ func (r *run) store(ctx context.Context, m *memory) error {
 // remembered, so it is opened by each run anew.
 func (o outcome) unsaved(err error, now time.Time) outcome {
 	f := holdfast.Finding{
-		Check: CheckState, Severity: holdfast.Warning, Since: now,
+		Check: holdfast.CheckState, Severity: holdfast.Warning, Since: now,
 		Summary: "the monitor's memory could not be written: " + oneLine(err.Error()),
 		Hint:    "holdfast check; until then the same changes are reported again",
 	}

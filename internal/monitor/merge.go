@@ -27,9 +27,9 @@ func merge(st *state, l *look, raced bool) outcome {
 	for _, f := range st.Open {
 		open[keyOf(f)] = f
 	}
-	later := func(name JobName) bool {
+	later := func(name holdfast.JobName) bool {
 		looked := st.Looked
-		if name != (JobName{}) {
+		if name != (holdfast.JobName{}) {
 			looked = time.Time{}
 			if rec := st.Jobs[name.String()]; rec != nil {
 				looked = rec.Looked
@@ -39,7 +39,7 @@ func merge(st *state, l *look, raced bool) outcome {
 	}
 
 	for _, f := range l.findings {
-		key, name := keyOf(f), JobName{f.Host, f.Job}
+		key, name := keyOf(f), holdfast.JobName{Host: f.Host, Job: f.Job}
 		known, still := open[key]
 		f.Since = l.at
 		if still {
@@ -65,7 +65,7 @@ func merge(st *state, l *look, raced bool) outcome {
 		found[keyOf(f)] = true
 	}
 	for _, known := range st.Open {
-		key, name := keyOf(known), JobName{known.Host, known.Job}
+		key, name := keyOf(known), holdfast.JobName{Host: known.Host, Job: known.Job}
 		if found[key] || later(name) || !l.covers(name) {
 			continue
 		}
@@ -83,9 +83,10 @@ func merge(st *state, l *look, raced bool) outcome {
 			st.remember(v, l.at)
 		}
 	}
-	if !later(JobName{}) {
+	if !later(holdfast.JobName{}) {
 		st.Looked = l.at
 	}
+	st.Revision++
 	if l.postured {
 		st.Postured = l.at
 	}
@@ -108,7 +109,7 @@ func (st *state) remember(v *view, now time.Time) {
 		delete(st.Jobs, name)
 		return
 	}
-	next := &record{First: v.first, Looked: now, Reread: v.reread, Report: v.report, Orphan: v.orphan}
+	next := &record{First: v.first, Looked: now, Reread: v.reread, Report: v.report, Orphan: v.orphan, Failures: v.failures, Drill: v.drill}
 	theirs := map[holdfast.ID]fact{}
 	if prior := st.Jobs[name]; prior != nil {
 		if prior.First.Before(next.First) {
@@ -121,7 +122,7 @@ func (st *state) remember(v *view, now time.Time) {
 			next.Orphan = prior.Orphan
 		}
 		if prior.Report.Seen > next.Report.Seen {
-			next.Report = prior.Report
+			next.Report, next.Failures, next.Drill = prior.Report, prior.Failures, prior.Drill
 		}
 		for _, f := range prior.Facts {
 			theirs[f.ID] = f

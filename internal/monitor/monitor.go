@@ -28,6 +28,8 @@
 //	versioning    warning            the bucket keeps no versions
 //	public        critical           the bucket can be opened to the public
 //	hidden        critical           somebody deleted objects by name
+//	retention     warning            retention has not run for three days
+//	retention-…   as it says         what the last run of retention found, see internal/retention
 //
 // A backup is good if the listing says so (holdfast.Backup.Good) and nothing is
 // known against its manifest, its objects or their hashes.
@@ -44,8 +46,8 @@
 //
 // # Cost
 //
-// A run makes one listing of the backups, one of the reports, one load and one
-// swap of the state, and opens the manifests and reports that are new, up to a
+// A run makes one listing of the backups, one of the reports, two loads and one
+// swap of state, and opens the manifests and reports that are new, up to a
 // budget. Once an hour it asks the vault, where that can be asked
 // (holdfast.Posturer), how it is protected. What a budget leaves undone comes in the next run; until then an open
 // finding that it concerns stays open.
@@ -56,12 +58,15 @@
 // two monitors at once neither lose nor repeat a transition:
 //
 //	{"version": 1,
+//	 "revision": 12,                             counts the changes of the document
 //	 "looked": "2025-10-28T14:05:00Z",           when the vault was last judged
 //	 "postured": "2025-10-28T13:35:00Z",         when it was last asked how it is protected
 //	 "jobs": {"web1/crm": {
 //	   "first": "…", "looked": "…",              first known, last judged
 //	   "reread": {"id": "…", "at": "…"},         the backup last re-read whole
 //	   "report": {"seen": "…", "failed": "…", "reason": "…"},
+//	   "failures": [{"id": "…", "reason": "…"}, …],  the newest failed runs
+//	   "drill": {"id": "…", "ok": true},         the last restore drill
 //	   "orphan": {"id": "…", "at": "…"},         the oldest that the sweep left, seen since
 //	   "facts": [["<id>", plain bytes, [compression ratio by file, …], "<digest of names and sizes>",
 //	              "<fault>", "<reason>", "<when>"], …]}},   the last three only where faulty
@@ -81,6 +86,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/catalog"
 )
 
 // Vault is what the monitor may do: it lists and reads, and writes its state.
@@ -89,12 +95,6 @@ type Vault interface {
 	holdfast.Reader
 	holdfast.Stater
 }
-
-// JobName names one job of one host.
-type JobName struct{ Host, Job string }
-
-// String returns "host/job".
-func (n JobName) String() string { return n.Host + "/" + n.Job }
 
 // Budgets where Options say nothing else.
 const (
@@ -120,14 +120,17 @@ type Options struct {
 	// Expected are the jobs that must exist even if nothing of them has
 	// arrived yet. Jobs that were there once and have a policy are expected
 	// without being named.
-	Expected []JobName
+	Expected []holdfast.JobName
 	// HostKeys returns the keys that may have signed the host's manifests.
 	HostKeys func(host string) []ed25519.PublicKey
 	// Jobs limits the run to these, which are then all that is listed; nil for
 	// all jobs. Open findings of others stay open.
-	Jobs []JobName
+	Jobs []holdfast.JobName
 	// Only limits the run to some jobs; nil for all.
 	Only func(host, job string) bool
+	// Observe, if set, is called with what is listed of each watched job, one
+	// at a time. It must not keep it.
+	Observe func(job catalog.Job)
 	// ManifestReads is how many manifests the checks may open; 0 for
 	// DefaultManifestReads, negative for none.
 	ManifestReads int
@@ -216,9 +219,13 @@ func (r *run) observe(ctx context.Context, st *state) error {
 	if err := r.reread(ctx, st.Reading); err != nil {
 		return err
 	}
+	if err := r.cleanup(ctx); err != nil {
+		return err
+	}
 	for _, v := range r.look.views {
 		r.look.judge(v)
 	}
+	r.look.judged = true
 	return nil
 }
 
@@ -227,7 +234,7 @@ const saveTime = 30 * time.Second
 
 func unreachable(err error) holdfast.Finding {
 	return holdfast.Finding{
-		Check: CheckReachable, Severity: holdfast.Critical,
+		Check: holdfast.CheckReachable, Severity: holdfast.Critical,
 		Summary: "the vault cannot be judged: " + oneLine(err.Error()),
 		Hint:    "holdfast check",
 	}

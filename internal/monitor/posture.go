@@ -15,7 +15,7 @@ const postureEvery = time.Hour
 // posture asks the vault, where it can be asked, how it is protected. In between
 // what was found stays.
 func (r *run) posture(ctx context.Context, st *state) error {
-	checks := []string{CheckVersioning, CheckPublic, CheckHidden}
+	checks := []string{holdfast.CheckVersioning, holdfast.CheckPublic, holdfast.CheckHidden}
 	vault, ok := r.vault.(holdfast.Posturer)
 	if !ok {
 		return nil
@@ -34,21 +34,21 @@ func (r *run) posture(ctx context.Context, st *state) error {
 	r.look.postured = true
 	if p.Versioning == holdfast.Off {
 		r.look.note(holdfast.Finding{
-			Check: CheckVersioning, Severity: holdfast.Warning,
+			Check: holdfast.CheckVersioning, Severity: holdfast.Warning,
 			Summary: "the bucket keeps no versions: what somebody with a key to it deletes or replaces is lost",
 			Hint:    "switch the bucket's versioning on",
 		})
 	}
 	if p.Private == holdfast.Off {
 		r.look.note(holdfast.Finding{
-			Check: CheckPublic, Severity: holdfast.Critical,
+			Check: holdfast.CheckPublic, Severity: holdfast.Critical,
 			Summary: "the bucket can be opened to the public",
 			Hint:    "block all public access in the bucket's settings",
 		})
 	}
 	if p.HiddenCount > 0 {
 		r.look.note(holdfast.Finding{
-			Check: CheckHidden, Severity: holdfast.Critical,
+			Check: holdfast.CheckHidden, Severity: holdfast.Critical,
 			Summary: fmt.Sprintf("somebody deleted %s by name, such as %q; the contents are still there", number(p.HiddenCount, "object"), oneLine(p.Hidden[0])),
 			Hint:    "find out who holds keys to the bucket; removing the delete markers brings the objects back: docs/restore.md",
 		})

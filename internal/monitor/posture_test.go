@@ -51,7 +51,7 @@ func TestPostureIsAskedOnceAnHourAndItsFindingsStayInBetween(t *testing.T) {
 			t.Errorf("%s: asked %d times, want %d; changes (-want +got):\n%s", step.name, b.asked, step.asked, diff)
 		}
 	}
-	h.now, h.opts.Jobs = h.now.Add(2*time.Hour), []JobName{{"web1", "crm"}}
+	h.now, h.opts.Jobs = h.now.Add(2*time.Hour), []holdfast.JobName{{Host: "web1", Job: "crm"}}
 	if _, err := Run(t.Context(), b, h.opts); err != nil {
 		t.Fatal(err)
 	}

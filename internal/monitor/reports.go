@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,7 +26,7 @@ const (
 )
 
 // reportLog is what the listing of the reports shows.
-type reportLog map[JobName]*jobReports
+type reportLog map[holdfast.JobName]*jobReports
 
 // jobReports are the newest reports of one job.
 type jobReports struct {
@@ -47,7 +48,7 @@ func (r *run) listReports(ctx context.Context) (reportLog, error) {
 		}
 		if r.count.Reports++; r.count.Reports > maxReportsListed {
 			r.look.note(holdfast.Finding{
-				Check: CheckReports, Severity: holdfast.Warning,
+				Check: holdfast.CheckReports, Severity: holdfast.Warning,
 				Summary:  fmt.Sprintf("more than %d reports are stored; failed runs from %q on are not seen", maxReportsListed, oneLine(object.Key)),
 				Expected: "a few for each job", Hint: "see which hosts send them",
 			})
@@ -69,7 +70,7 @@ func (r *run) listReports(ctx context.Context) (reportLog, error) {
 		log.newest = append(log.newest, storedReport{id, object.ModTime})
 	}
 	if r.sawAll() {
-		delete(r.look.undecided, findingKey{check: CheckReports})
+		delete(r.look.undecided, findingKey{check: holdfast.CheckReports})
 	}
 	return reports, nil
 }
@@ -90,17 +91,17 @@ func (r *run) reports(ctx context.Context) iter.Seq2[holdfast.Object, error] {
 	}
 }
 
-func parseReportKey(key string) (JobName, holdfast.ID, bool) {
+func parseReportKey(key string) (holdfast.JobName, holdfast.ID, bool) {
 	parts := strings.Split(strings.TrimPrefix(key, holdfast.ReportsPrefix), "/")
 	if len(parts) != 3 {
-		return JobName{}, "", false
+		return holdfast.JobName{}, "", false
 	}
 	text, ok := strings.CutSuffix(parts[2], ".json")
 	id, err := holdfast.ParseID(text)
 	if !ok || err != nil || holdfast.CheckName("host", parts[0]) != nil || holdfast.CheckName("job", parts[1]) != nil {
-		return JobName{}, "", false
+		return holdfast.JobName{}, "", false
 	}
-	return JobName{parts[0], parts[1]}, id, true
+	return holdfast.JobName{Host: parts[0], Job: parts[1]}, id, true
 }
 
 // newerThanBackups reports whether a report came after the newest good backup.
@@ -113,8 +114,9 @@ func (v *view) newerThanBackups(id holdfast.ID, stored time.Time) bool {
 	return id.Time().Equal(newest.id.Time()) && (stored.IsZero() || stored.After(newest.stored))
 }
 
-// readReports opens the reports that are new and newer than the job's newest
-// good backup, newest first, until one tells of a failed run.
+// readReports opens the newest reports that were not seen yet. Only one that is
+// newer than the job's newest good backup can be a finding; the others are for
+// the history that people see.
 func (r *run) readReports(ctx context.Context, reports reportLog) error {
 	var group errgroup.Group
 	group.SetLimit(r.opts.Concurrency)
@@ -125,10 +127,10 @@ func (r *run) readReports(ctx context.Context, reports reportLog) error {
 			continue
 		}
 		v.reports = log.count
-		var fresh []holdfast.ID
-		for _, s := range slices.Backward(log.newest) {
-			if s.id > v.report.Seen && v.newerThanBackups(s.id, s.stored) {
-				fresh = append(fresh, s.id)
+		var fresh []storedReport
+		for _, s := range log.newest {
+			if s.id > v.report.Seen {
+				fresh = append(fresh, s)
 			}
 		}
 		if len(fresh) == 0 || len(fresh) > budget {
@@ -145,49 +147,62 @@ func (r *run) readReports(ctx context.Context, reports reportLog) error {
 	return ctx.Err()
 }
 
-// hear reads reports of one job, newest first, and remembers the first failure.
-// One that cannot be read now is tried again in the next run.
-func (r *run) hear(ctx context.Context, v *view, ids []holdfast.ID) {
-	for _, id := range ids {
-		reason, failed, err := r.readReport(ctx, v.name, id)
+// maxFailures is how many failed runs of a job are remembered.
+const maxFailures = 5
+
+// hear reads reports of one job, the oldest first. One that cannot be read now
+// is tried again in the next run, with those after it.
+func (r *run) hear(ctx context.Context, v *view, reports []storedReport) {
+	for _, s := range reports {
+		heard, err := r.readReport(ctx, v.name, s.id)
 		if err != nil {
 			return
 		}
-		if failed {
-			v.report = failure{Seen: ids[0], Failed: id, Reason: reason}
-			return
+		v.report.Seen = s.id
+		switch {
+		case heard.drill != nil:
+			v.drill = heard.drill
+		case heard.failure != nil:
+			v.failures = slices.Insert(v.failures, 0, *heard.failure)
+			v.failures = v.failures[:min(len(v.failures), maxFailures)]
+			if v.newerThanBackups(s.id, s.stored) {
+				v.report.Failed, v.report.Reason = s.id, heard.failure.Reason
+			}
 		}
 	}
-	v.report.Seen = ids[0]
 }
 
-// readReport returns the reason of a failed run; failed is false for any other
-// report. One that cannot be understood counts as a failure: it is there
-// because something went wrong.
-func (r *run) readReport(ctx context.Context, name JobName, id holdfast.ID) (reason string, failed bool, err error) {
+// heard is what a report says: of a failed run, of a drill, or nothing where it
+// is gone again.
+type heard struct {
+	failure *Failure
+	drill   *Drill
+}
+
+// readReport reads one report. One that cannot be understood counts as a
+// failure: it is there because something went wrong.
+func (r *run) readReport(ctx context.Context, name holdfast.JobName, id holdfast.ID) (heard, error) {
+	failed := func(reason string) heard { return heard{failure: &Failure{id, reason}} }
 	body, err := r.read(ctx, holdfast.ReportKey(name.Host, name.Job, id), maxReportBody)
 	if errors.Is(err, holdfast.ErrNotExist) {
-		return "", false, nil
+		return heard{}, nil
 	}
 	if errors.As(err, new(refused)) {
-		return "its report cannot be read: " + err.Error(), true, nil
+		return failed("its report cannot be read: " + err.Error()), nil
 	}
 	if err != nil {
-		return "", false, err
+		return heard{}, err
 	}
 	var report holdfast.Report
 	if err := json.Unmarshal(body, &report); err != nil {
-		return "its report cannot be read: " + oneLine(err.Error()), true, nil
+		return failed("its report cannot be read: " + oneLine(err.Error())), nil
 	}
 	if report.Kind == holdfast.ReportDrill {
-		return "", false, nil
+		return heard{drill: &Drill{id, report.OK}}, nil
 	}
-	reason = oneLine(report.Error)
-	if reason == "" {
-		reason = "no reason given"
-	}
+	reason := cmp.Or(oneLine(report.Error), "no reason given")
 	if report.Stage != "" {
 		reason = oneLine(report.Stage) + ": " + reason
 	}
-	return oneLine(reason), true, nil
+	return failed(oneLine(reason)), nil
 }

@@ -41,7 +41,7 @@ func (r *run) reread(ctx context.Context, unfinished *reading) error {
 		return nil
 	}
 	turns := r.turns(unfinished)
-	if unfinished != nil && r.look.covers(JobName{unfinished.Host, unfinished.Job}) &&
+	if unfinished != nil && r.look.covers(holdfast.JobName{Host: unfinished.Host, Job: unfinished.Job}) &&
 		(len(turns) == 0 || turns[0].ref() != unfinished.Ref) {
 		unfinished, r.look.readOn = nil, true // deleted, or found bad
 	}
@@ -81,10 +81,10 @@ func (r *run) turns(unfinished *reading) []turn {
 		for i := range v.kept {
 			k := &v.kept[i]
 			switch {
-			case !k.settled || k.gone || k.fact.Fault == CheckStored:
+			case !k.settled || k.gone || k.fact.Fault == holdfast.CheckStored:
 			case unfinished != nil && v.ref(*k) == unfinished.Ref:
 				turns = append(turns, turn{view: v, place: i, resumed: true})
-			case k.fact.Fault == CheckHash:
+			case k.fact.Fault == holdfast.CheckHash:
 				if r.look.at.Sub(k.fact.At) >= doubtAfter {
 					turns = append(turns, turn{view: v, place: i, since: k.fact.At})
 				}
@@ -199,15 +199,15 @@ func (t turn) conclude(err error, now time.Time) {
 	var wrong mismatch
 	switch {
 	case err == nil:
-		if k.fact.Fault == CheckHash {
+		if k.fact.Fault == holdfast.CheckHash {
 			k.fact.Fault, k.fact.Reason = "", ""
 		}
 		v.reread = reread{k.id, now}
 	case errors.As(err, &wrong), errors.Is(err, holdfast.ErrCorrupt):
-		k.fact.Fault, k.fact.Reason, k.fact.At = CheckHash, oneLine(err.Error()), now
+		k.fact.Fault, k.fact.Reason, k.fact.At = holdfast.CheckHash, oneLine(err.Error()), now
 		v.reread = reread{k.id, now}
 	case errors.As(err, new(refused)): // it was valid when it was first read
-		k.fact.Fault, k.fact.Reason, k.fact.At = CheckManifest, oneLine(err.Error()), now
+		k.fact.Fault, k.fact.Reason, k.fact.At = holdfast.CheckManifest, oneLine(err.Error()), now
 	case errors.Is(err, holdfast.ErrNotExist):
 		// Deleted since it was listed, or its objects were: the next
 		// listing tells which.

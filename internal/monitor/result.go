@@ -20,8 +20,18 @@ type Result struct {
 	// Remembered reports whether the state was saved. Where it was not, and
 	// the run was not a dry one, the next run may return the same
 	// transitions again: rather twice than never.
-	Remembered bool          `json:"remembered"`
-	Took       time.Duration `json:"took_ns"`
+	Remembered bool `json:"remembered"`
+	// Open is all that is wrong in the vault by the state that was saved, also
+	// with jobs that the run was not about, and Revision counts the changes
+	// of that state: of two results the one with the greater knows more. Where
+	// nothing was saved Revision is 0, and Open the findings of this run.
+	Open     []holdfast.Finding `json:"-"`
+	Revision int64              `json:"-"`
+	// Cleaned is the last run of retention that is recorded, nil where none is.
+	Cleaned *holdfast.Cleanup `json:"-"`
+	// Whole says that the run was about all jobs and could judge them.
+	Whole bool          `json:"-"`
+	Took  time.Duration `json:"took_ns"`
 }
 
 // Status is how a job is.
@@ -43,6 +53,23 @@ type JobStatus struct {
 	Count      int     `json:"count"`            // good backups
 	Total      int64   `json:"total"`            // bytes of all that lies under the job
 	Unfinished int     `json:"unfinished"`       // backups without a manifest
+	// Usual is the size that backups of the job usually have, in bytes; 0
+	// where nothing is usual yet.
+	Usual    int64     `json:"usual,omitempty"`
+	Failures []Failure `json:"failures,omitempty"` // the newest failed runs, newest first, at most 5
+	Drill    *Drill    `json:"drill,omitempty"`    // the last restore drill; nil where none was reported
+}
+
+// Failure is a failed run that a host reported.
+type Failure struct {
+	ID     holdfast.ID `json:"id"` // of the report
+	Reason string      `json:"reason"`
+}
+
+// Drill is a restore drill that was reported.
+type Drill struct {
+	ID holdfast.ID `json:"id"` // of the report
+	OK bool        `json:"ok"`
 }
 
 // Newest is the newest good backup of a job.
@@ -110,14 +137,18 @@ func (r *run) sum(outcome outcome) Result {
 	result := Result{
 		Vault: r.opts.VaultName, At: r.look.at, Jobs: []JobStatus{}, Unwatched: r.look.unwatched,
 		Findings: outcome.findings, Transitions: outcome.transitions, Remembered: outcome.saved,
+		Open: slices.Clone(outcome.findings), Whole: r.sawAll() && r.look.judged, Cleaned: r.look.cleaned,
+	}
+	if outcome.saved {
+		result.Open, result.Revision = outcome.open, outcome.revision
 	}
 	slices.SortFunc(result.Findings, worstFirst)
 	slices.SortFunc(result.Transitions, func(a, b Transition) int { return worstFirst(a.Finding, b.Finding) })
 	slices.Sort(result.Unwatched)
 
-	status := map[JobName]Status{}
+	status := map[holdfast.JobName]Status{}
 	for _, f := range slices.Backward(result.Findings) { // the worst last, so that it stays
-		status[JobName{f.Host, f.Job}] = Status(f.Severity)
+		status[holdfast.JobName{Host: f.Host, Job: f.Job}] = Status(f.Severity)
 	}
 	for _, v := range r.look.views {
 		if !v.forgotten {

@@ -12,7 +12,7 @@ import (
 // A stolen host is cut off; what it has sent matters more than ever.
 func TestBackupsOfARetiredHostAreStillJudged(t *testing.T) {
 	h := newHouse(t)
-	h.opts.Expected = []JobName{{"web1", "wiki"}}
+	h.opts.Expected = []holdfast.JobName{{Host: "web1", Job: "wiki"}}
 	h.daily(10, 5000)
 	h.fail(time.Hour, "exit status 1")
 	h.now = h.now.Add(30 * time.Hour)
@@ -48,7 +48,7 @@ func TestAFileThatARetiredHostDoesNotSendIsNoMoreThanAWarning(t *testing.T) {
 		if retired {
 			want = holdfast.Warning
 		}
-		if f := find(t, h.run(), CheckStreams); f.Severity != want {
+		if f := find(t, h.run(), holdfast.CheckStreams); f.Severity != want {
 			t.Errorf("retired %t: got a %s finding, want %s", retired, f.Severity, want)
 		}
 	}

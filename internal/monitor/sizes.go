@@ -19,7 +19,7 @@ func (l *look) sizes(v *view) {
 	}
 	size := holdfast.Size(newest.size)
 	if expect.MinSize > 0 && size < expect.MinSize {
-		f := v.finding(CheckMinSize, holdfast.Critical, "the newest good backup is only %s", size)
+		f := v.finding(holdfast.CheckMinSize, holdfast.Critical, "the newest good backup is only %s", size)
 		f.Backup, f.Expected, f.Actual = newest.id, "at least "+expect.MinSize.String(), size.String()
 		l.note(f)
 	}
@@ -31,12 +31,12 @@ func (l *look) sizes(v *view) {
 	}
 	// The first is the one that shrank most, the last the one that grew most.
 	if small := all[0]; expect.Shrink > 0 && small.ratio() < expect.Shrink {
-		f := small.finding(v, newest, CheckShrunk, "much smaller", expect.Shrink)
+		f := small.finding(v, newest, holdfast.CheckShrunk, "much smaller", expect.Shrink)
 		f.Expected = "at least " + f.Expected
 		l.note(f)
 	}
 	if large := all[len(all)-1]; expect.Grow > 0 && large.ratio() > expect.Grow {
-		f := large.finding(v, newest, CheckGrown, "much larger", expect.Grow)
+		f := large.finding(v, newest, holdfast.CheckGrown, "much larger", expect.Grow)
 		f.Expected = "at most " + f.Expected
 		l.note(f)
 	}
@@ -122,7 +122,7 @@ func (l *look) streams(v *view, newest *kept, usual catalog.Usual) {
 	if n := len(lacking) - 1; n > 0 {
 		others = fmt.Sprintf(" and %s", number(n, "other file"))
 	}
-	f := v.finding(CheckStreams, severity, "the newest good backup lacks %s%s", name, others)
+	f := v.finding(holdfast.CheckStreams, severity, "the newest good backup lacks %s%s", name, others)
 	f.Backup, f.Expected = newest.id, "the files of most days before"
 	last := usual.Files[name].Newest
 	f.Actual = fmt.Sprintf("last in the backup of %s, %s old", minute(last), age(l.at.Sub(last)))

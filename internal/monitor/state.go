@@ -21,6 +21,7 @@ const stateVersion = 1
 // state is what the monitor remembers; the package comment shows the document.
 type state struct {
 	Version  int                `json:"version"`
+	Revision int64              `json:"revision"` // counts the changes of the document
 	Looked   time.Time          `json:"looked,omitzero"`
 	Postured time.Time          `json:"postured,omitzero"`
 	Jobs     map[string]*record `json:"jobs"` // by JobName.String
@@ -34,8 +35,12 @@ type record struct {
 	Looked time.Time `json:"looked"`
 	Reread reread    `json:"reread,omitzero"`
 	Report failure   `json:"report,omitzero"`
-	Orphan orphan    `json:"orphan,omitzero"`
-	Facts  []fact    `json:"facts,omitempty"` // newest first
+	// Failures are the newest failed runs, newest first, and Drill the last
+	// restore drill, as the reports tell of them: for people, not for checks.
+	Failures []Failure `json:"failures,omitempty"`
+	Drill    *Drill    `json:"drill,omitempty"`
+	Orphan   orphan    `json:"orphan,omitzero"`
+	Facts    []fact    `json:"facts,omitempty"` // newest first
 }
 
 // reread names the backup that was last re-read whole.

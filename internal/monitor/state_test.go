@@ -23,11 +23,11 @@ func TestStateRoundTrips(t *testing.T) {
 		Orphan: orphan{"20251001T140000Z-9f3c2a7d", start},
 		Facts: []fact{
 			{ID: "20251028T140000Z-9f3c2a7d", Plain: 1 << 40, Ratios: []float64{5.125, 0.001}, Digest: "AAAAAAAAAAA"},
-			{ID: "20251027T140000Z-9f3c2a7d", Fault: CheckHash, Reason: "a \"b\"", At: start},
+			{ID: "20251027T140000Z-9f3c2a7d", Fault: holdfast.CheckHash, Reason: "a \"b\"", At: start},
 		},
 	}
 	st.Reading = &reading{Ref: holdfast.Ref{Host: "web1", Job: "crm", ID: "20251028T140000Z-9f3c2a7d"}, File: "a.age", Offset: 5, Sum: []byte{1, 2}}
-	st.Open = []holdfast.Finding{{Check: CheckFresh, Severity: holdfast.Critical, Host: "web1", Job: "crm", Summary: "old", Since: start}}
+	st.Open = []holdfast.Finding{{Check: holdfast.CheckFresh, Severity: holdfast.Critical, Host: "web1", Job: "crm", Summary: "old", Since: start}}
 	doc, err := st.encode()
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestDamagedStateThatCannotBeKeptIsNotReplaced(t *testing.T) {
 	if got := string(h.vault.objects[StateKey].body()); got != "garbage" || r.Remembered {
 		t.Errorf("state is now %q, want it left as evidence", got)
 	}
-	find(t, r, CheckState)
+	find(t, r, holdfast.CheckState)
 }
 
 func TestStateThatCannotBeWrittenIsAFindingAndTransitionsComeAgain(t *testing.T) {
@@ -113,7 +113,7 @@ func TestStateThatOthersKeepChangingLeavesTheTransitionsToThem(t *testing.T) {
 		if took := time.Since(begun); took < 4*time.Second || took > 12*time.Second {
 			t.Errorf("tried for %s, want long enough for others to end", took)
 		}
-		find(t, r, CheckFresh)
+		find(t, r, holdfast.CheckFresh)
 	})
 }
 

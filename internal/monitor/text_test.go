@@ -50,7 +50,7 @@ func TestText(t *testing.T) {
 	})
 	t.Run("a vault in trouble", func(t *testing.T) {
 		h := newHouse(t)
-		h.opts.Expected = []JobName{{"web2", "media"}}
+		h.opts.Expected = []holdfast.JobName{{Host: "web2", Job: "media"}}
 		h.opts.Policies = func(host, _ string) (holdfast.Policy, bool) { return h.policy, host != "old" }
 		h.store(holdfast.Ref{Host: "old", Job: "crm", ID: h.id(start.Add(-400 * day))}, h.key, dump{file: "a.age", size: 1})
 		h.daily(20, 1_000_000)

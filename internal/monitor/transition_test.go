@@ -33,7 +33,7 @@ func TestFindingOpensOnceStaysAndIsResolvedOnce(t *testing.T) {
 			t.Fatalf("%s: %d transitions, want 1", step.name, len(r.Transitions))
 		}
 		got := r.Transitions[0]
-		if got.Change != step.change || !got.At.Equal(h.now) || !got.Finding.Since.Equal(opened) || got.Finding.Check != CheckFresh {
+		if got.Change != step.change || !got.At.Equal(h.now) || !got.Finding.Since.Equal(opened) || got.Finding.Check != holdfast.CheckFresh {
 			t.Errorf("%s: got %+v, want %s at %s since %s", step.name, got, step.change, h.now, opened)
 		}
 		h.now = h.now.Add(time.Hour)
@@ -118,7 +118,7 @@ func (h *house) happen(t *rapid.T, job string) {
 func TestEveryOpeningIsResolvedOnceOverRandomHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h, books := newHouse(nil), ledger{}
-		h.opts.Expected = []JobName{{"web1", "crm"}, {"web1", "media"}}
+		h.opts.Expected = []holdfast.JobName{{Host: "web1", Job: "crm"}, {Host: "web1", Job: "media"}}
 		h.opts.ManifestReads = rapid.IntRange(-1, 3).Draw(t, "budget")
 		var last Result
 		for range rapid.IntRange(1, 25).Draw(t, "runs") {
@@ -139,7 +139,7 @@ func TestEveryOpeningIsResolvedOnceOverRandomHistories(t *testing.T) {
 func TestTwoMonitorsNeitherLoseNorRepeatATransition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h, books := newHouse(nil), ledger{}
-		h.opts.Expected = []JobName{{"web1", "crm"}, {"web1", "media"}}
+		h.opts.Expected = []holdfast.JobName{{Host: "web1", Job: "crm"}, {Host: "web1", Job: "media"}}
 		other := h.opts
 		other.Only = nil
 		run := func(opts Options) Result {

@@ -24,7 +24,7 @@ const (
 // view is one job as a run sees it: a summary of the listing, small enough to
 // hold one of each job.
 type view struct {
-	name      JobName
+	name      holdfast.JobName
 	policy    holdfast.Policy
 	forgotten bool // has no policy any more
 	retired   bool // its host was cut off
@@ -33,6 +33,9 @@ type view struct {
 	reread reread
 	report failure
 	orphan orphan
+
+	failures []Failure // newest first
+	drill    *Drill    // the last
 
 	history    catalog.History
 	kept       []kept // newest first
@@ -100,7 +103,7 @@ func (k kept) good() bool {
 }
 
 // faultUnexpected is the fault of objects that the manifest does not name. It
-// belongs to CheckStored and does not make a backup bad.
+// belongs to holdfast.CheckStored and does not make a backup bad.
 const faultUnexpected = "unexpected"
 
 func (v *view) ref(k kept) holdfast.Ref {
@@ -129,8 +132,12 @@ func (v *view) count() int {
 }
 
 func (v *view) status(now time.Time) JobStatus {
-	s := JobStatus{Host: v.name.Host, Job: v.name.Job, Count: v.count(), Total: v.total, Unfinished: v.unfinished.n}
+	s := JobStatus{
+		Host: v.name.Host, Job: v.name.Job, Count: v.count(), Total: v.total, Unfinished: v.unfinished.n,
+		Failures: v.failures, Drill: v.drill,
+	}
 	if k := v.newest(); k != nil {
+		s.Usual = int64(v.history.Before(k.id.Time()).Size)
 		s.Newest = &Newest{
 			ID: k.id, AgeSeconds: int64(now.Sub(k.id.Time()).Seconds()), Size: k.size, PlainSize: k.fact.Plain,
 		}
@@ -189,7 +196,7 @@ func (v *view) fill(job catalog.Job, now time.Time, st *state, corrupt holdfast.
 		if !k.settled {
 			// A manifest that was bad once is read again for the case that
 			// a key was added, after all that was never read.
-			wanted.add(rank, k.known && k.fact.Fault == CheckManifest, want{v, len(v.kept) - 1, b})
+			wanted.add(rank, k.known && k.fact.Fault == holdfast.CheckManifest, want{v, len(v.kept) - 1, b})
 		}
 	}
 }
@@ -197,8 +204,8 @@ func (v *view) fill(job catalog.Job, now time.Time, st *state, corrupt holdfast.
 // check sets settled: whether the manifest need not be read for the listing to
 // be judged.
 func (k *kept) check() {
-	k.settled = k.known && k.fact.Digest == k.digest && k.fact.Fault != CheckManifest
-	if k.settled && (k.fact.Fault == CheckStored || k.fact.Fault == faultUnexpected) {
+	k.settled = k.known && k.fact.Digest == k.digest && k.fact.Fault != holdfast.CheckManifest
+	if k.settled && (k.fact.Fault == holdfast.CheckStored || k.fact.Fault == faultUnexpected) {
 		k.fact.Fault, k.fact.Reason = "", "" // mended
 		k.learned = true
 	}

@@ -8,16 +8,6 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/catalog"
 )
 
-// The checks of retention's findings.
-const (
-	CheckBrake  = "retention-brake"  // a run refused to delete
-	CheckPolicy = "retention-policy" // a job has no policy and keeps everything
-	CheckDelete = "retention-delete" // a deletion failed
-	CheckStray  = "retention-stray"  // objects that belong to no backup
-	CheckHidden = "retention-hidden" // backups that somebody deleted by name
-	CheckSweep  = "retention-sweep"  // removing an orphan, an upload or an old report failed
-)
-
 // Brake looks at a plan of one job before it is applied and returns why it must
 // not be, or nil. It is pure, and remembers nothing of earlier runs: what it must
 // know of the last day it reads from the times in the ids. decisions are Plan's
@@ -76,7 +66,7 @@ func Brake(decisions []Decision, keep holdfast.Keep, expect holdfast.Expect, now
 		if f == nil {
 			continue
 		}
-		f.Check, f.Severity, f.Host, f.Job = CheckBrake, holdfast.Warning, c.good[0].Host, c.good[0].Job
+		f.Check, f.Severity, f.Host, f.Job = holdfast.CheckRetentionBrake, holdfast.Warning, c.good[0].Host, c.good[0].Job
 		f.Hint = fmt.Sprintf("look at what would go with `holdfast clean --dry-run`; if that is right, "+
 			"`holdfast clean --force` deletes it (%d backups)%s", c.deletions, f.Hint)
 		return f

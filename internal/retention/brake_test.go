@@ -71,7 +71,7 @@ func TestBrake(t *testing.T) {
 			if !strings.Contains(f.Summary, c.want) {
 				t.Errorf("got %q, want it to say %q", f.Summary, c.want)
 			}
-			if f.Check != CheckBrake || f.Subject() != "web1/crm" || f.Expected == "" || f.Actual == "" {
+			if f.Check != holdfast.CheckRetentionBrake || f.Subject() != "web1/crm" || f.Expected == "" || f.Actual == "" {
 				t.Errorf("got %+v, want check, subject, expected and actual", *f)
 			}
 			if !strings.Contains(f.Hint, "--force") || !strings.Contains(f.Hint, "--dry-run") {

@@ -90,7 +90,7 @@ func (r *run) job(ctx context.Context, job catalog.Job) {
 	if !ok {
 		keep, expect = holdfast.Keep{}, holdfast.Expect{}
 		r.find(holdfast.Finding{
-			Check: CheckPolicy, Severity: holdfast.Warning, Host: job.Host, Job: job.Name,
+			Check: holdfast.CheckRetentionPolicy, Severity: holdfast.Warning, Host: job.Host, Job: job.Name,
 			Summary: "no policy says what to keep, so everything stays",
 			Hint:    "name the job in holdfast.yaml",
 		})
@@ -124,7 +124,7 @@ func (r *run) apply(ctx context.Context, job catalog.Job, decisions []Decision, 
 	}
 	r.errs = append(r.errs, err)
 	r.find(holdfast.Finding{
-		Check: CheckDelete, Severity: holdfast.Warning, Host: job.Host, Job: job.Name,
+		Check: holdfast.CheckRetentionDelete, Severity: holdfast.Warning, Host: job.Host, Job: job.Name,
 		Summary: fmt.Sprintf("%d deletions failed", len(result.Outcome.Failed)),
 		Actual:  result.Outcome.Failed[0].Error,
 		Hint:    "the next run tries again; if it goes on, check the vault's permissions",
@@ -170,7 +170,7 @@ func (r *run) vaultFindings() {
 	swept := r.summary.Swept
 	if n := len(swept.Failed); n > 0 {
 		r.find(holdfast.Finding{
-			Check: CheckSweep, Severity: holdfast.Warning,
+			Check: holdfast.CheckRetentionSweep, Severity: holdfast.Warning,
 			Summary: fmt.Sprintf("%d leftovers could not be removed", n),
 			Actual:  swept.Failed[0].Error,
 			Hint:    "the next run tries again; if it goes on, check the vault's permissions",
@@ -178,7 +178,7 @@ func (r *run) vaultFindings() {
 	}
 	if n := len(swept.Hidden); n > 0 {
 		r.find(holdfast.Finding{
-			Check: CheckHidden, Severity: holdfast.Critical,
+			Check: holdfast.CheckRetentionHidden, Severity: holdfast.Critical,
 			Summary: fmt.Sprintf("somebody deleted the manifests of %d backups by name; their data stays", n),
 			Actual:  "such as " + swept.Hidden[0].String(),
 			Hint:    "find out who holds keys to the bucket; removing the delete markers brings the backups back: docs/restore.md",
@@ -186,7 +186,7 @@ func (r *run) vaultFindings() {
 	}
 	if swept.Stray.Count > 0 {
 		r.find(holdfast.Finding{
-			Check: CheckStray, Severity: holdfast.Warning,
+			Check: holdfast.CheckRetentionStray, Severity: holdfast.Warning,
 			Summary: fmt.Sprintf("%d objects belong to no backup and are left", swept.Stray.Count),
 			Actual:  strings.Join(swept.Stray.Keys, ", "),
 			Hint:    "something else writes under Holdfast's prefix; remove by hand what is not yours to keep",

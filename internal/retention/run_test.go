@@ -74,8 +74,8 @@ func TestRunBrakedTouchesNothingOfTheJob(t *testing.T) {
 			if len(v.aborted) > 0 {
 				t.Error("a braked run aborted an upload")
 			}
-			if len(s.Findings) != 1 || s.Findings[0].Check != CheckBrake || !s.Jobs[0].Braked {
-				t.Fatalf("got findings %+v, want one %s", s.Findings, CheckBrake)
+			if len(s.Findings) != 1 || s.Findings[0].Check != holdfast.CheckRetentionBrake || !s.Jobs[0].Braked {
+				t.Fatalf("got findings %+v, want one %s", s.Findings, holdfast.CheckRetentionBrake)
 			}
 			if got, want := s.Jobs[0].Kept, len(v.backups("crm")); got != want {
 				t.Errorf("kept %d, want %d", got, want)
@@ -143,8 +143,8 @@ func TestRunWithoutAPolicyKeepsEverything(t *testing.T) {
 	if got := len(v.backups("crm")); got != 12 {
 		t.Errorf("left %d backups, want all 12", got)
 	}
-	if len(s.Findings) != 1 || s.Findings[0].Check != CheckPolicy || s.Findings[0].Severity != holdfast.Warning {
-		t.Errorf("got findings %+v, want one %s", s.Findings, CheckPolicy)
+	if len(s.Findings) != 1 || s.Findings[0].Check != holdfast.CheckRetentionPolicy || s.Findings[0].Severity != holdfast.Warning {
+		t.Errorf("got findings %+v, want one %s", s.Findings, holdfast.CheckRetentionPolicy)
 	}
 }
 
@@ -205,8 +205,8 @@ func TestRunGoesOnWithOtherJobsAfterAFailure(t *testing.T) {
 	if got := len(v.backups("media")); got != 9 {
 		t.Errorf("left %d backups of media, want 9", got)
 	}
-	if len(s.Findings) != 1 || s.Findings[0].Check != CheckDelete || s.Findings[0].Subject() != "web1/crm" {
-		t.Errorf("got findings %+v, want one %s of web1/crm", s.Findings, CheckDelete)
+	if len(s.Findings) != 1 || s.Findings[0].Check != holdfast.CheckRetentionDelete || s.Findings[0].Subject() != "web1/crm" {
+		t.Errorf("got findings %+v, want one %s of web1/crm", s.Findings, holdfast.CheckRetentionDelete)
 	}
 }
 

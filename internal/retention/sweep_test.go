@@ -70,8 +70,8 @@ func TestSweepTakesWhatAFailedDeletionLeftAfterTwoDays(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "connection reset") {
 		t.Fatalf("got error %v, want the failed deletion", err)
 	}
-	if len(s.Findings) != 1 || s.Findings[0].Check != CheckDelete {
-		t.Errorf("got findings %+v, want one %s", s.Findings, CheckDelete)
+	if len(s.Findings) != 1 || s.Findings[0].Check != holdfast.CheckRetentionDelete {
+		t.Errorf("got findings %+v, want one %s", s.Findings, holdfast.CheckRetentionDelete)
 	}
 	if !v.has(data) || len(v.backups("crm")) != 2 {
 		t.Fatalf("got %v, want two backups and an orphan", v.keys())
@@ -182,8 +182,8 @@ func TestSweepLeavesAndReportsWhatItDoesNotKnow(t *testing.T) {
 	if s.Swept.Stray.Count != 4 || s.Swept.Stray.Bytes != 40 {
 		t.Errorf("got %+v, want 4 objects of 40 bytes", s.Swept.Stray)
 	}
-	if len(s.Findings) != 1 || s.Findings[0].Check != CheckStray || s.Findings[0].Subject() != "vault" {
-		t.Errorf("got findings %+v, want one %s of the vault", s.Findings, CheckStray)
+	if len(s.Findings) != 1 || s.Findings[0].Check != holdfast.CheckRetentionStray || s.Findings[0].Subject() != "vault" {
+		t.Errorf("got findings %+v, want one %s of the vault", s.Findings, holdfast.CheckRetentionStray)
 	}
 }
 
@@ -212,7 +212,7 @@ func TestSweepLeavesDataWhoseManifestSomebodyHid(t *testing.T) {
 	if !v.has(hidden.Key("crm.sql.zst.age")) {
 		t.Error("the data is gone that could have been brought back")
 	}
-	if len(s.Findings) != 1 || s.Findings[0].Check != CheckHidden || s.Findings[0].Severity != holdfast.Critical {
+	if len(s.Findings) != 1 || s.Findings[0].Check != holdfast.CheckRetentionHidden || s.Findings[0].Severity != holdfast.Critical {
 		t.Errorf("findings: %+v, want a critical one", s.Findings)
 	}
 }

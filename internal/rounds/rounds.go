@@ -96,12 +96,12 @@ func (r Rounds) policies(vault string) func(host, job string) (holdfast.Policy, 
 }
 
 // expected returns the jobs that must have backups in one vault.
-func (r Rounds) expected(vault string) []monitor.JobName {
+func (r Rounds) expected(vault string) []holdfast.JobName {
 	registry := r.Registry()
-	var names []monitor.JobName
+	var names []holdfast.JobName
 	for _, j := range registry.Expected() {
 		if at, _, ok := registry.Job(j.Host, j.Job); ok && (at == vault || vault == AnyVault) {
-			names = append(names, monitor.JobName(j))
+			names = append(names, j)
 		}
 	}
 	return names

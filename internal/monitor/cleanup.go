@@ -1,0 +1,77 @@
+package monitor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// CleanupSilence is how long retention may not run: where it runs at all it does so
+// daily at least.
+const CleanupSilence = 72 * time.Hour
+
+// cleanup takes over what the last run of retention found. A vault that
+// retention never ran in has nothing to say of it.
+func (r *run) cleanup(ctx context.Context) error {
+	body, _, err := r.vault.Load(ctx, holdfast.CleanupKey)
+	if errors.Is(err, holdfast.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("load %q: %w", holdfast.CleanupKey, err)
+	}
+	var last holdfast.Cleanup
+	if err := json.Unmarshal(body, &last); err != nil || last.Version != holdfast.CleanupVersion {
+		r.look.note(holdfast.Finding{
+			Check: holdfast.CheckRetentionFailed, Severity: holdfast.Warning,
+			Summary: "what retention did cannot be read",
+			Hint:    "holdfast clean; see who else writes to the vault",
+		})
+		return nil
+	}
+	r.look.cleaned = &last
+	if old := r.look.at.Sub(last.At); old > CleanupSilence {
+		r.look.note(holdfast.Finding{
+			Check: holdfast.CheckRetention, Severity: holdfast.Warning,
+			Summary:  "retention has not run for " + age(old),
+			Expected: "a run each day at least", Actual: "last " + minute(last.At), Hint: "holdfast clean; is its schedule still there?",
+		})
+	}
+	if last.Error != "" {
+		r.look.note(holdfast.Finding{
+			Check: holdfast.CheckRetentionFailed, Severity: holdfast.Warning,
+			Summary: "retention failed: " + oneLine(last.Error), Actual: "at " + minute(last.At), Hint: "holdfast clean",
+		})
+	}
+	noted := map[findingKey]bool{}
+	for _, f := range last.Findings[:min(len(last.Findings), holdfast.MaxCleanupFindings)] {
+		if !noted[keyOf(f)] && r.takes(f) {
+			noted[keyOf(f)] = true
+			f.Since, f.Summary, f.Expected, f.Actual, f.Hint = time.Time{}, oneLine(f.Summary), oneLine(f.Expected), oneLine(f.Actual), oneLine(f.Hint)
+			r.look.note(f)
+		}
+	}
+	return nil
+}
+
+// takes reports whether a finding of retention is one that the run speaks of, and
+// none that the monitor sees for itself.
+func (r *run) takes(f holdfast.Finding) bool {
+	if !strings.HasPrefix(f.Check, holdfast.CheckRetention+"-") || f.Severity != holdfast.Critical && f.Severity != holdfast.Warning {
+		return false
+	}
+	switch f.Check {
+	case holdfast.CheckRetentionStray, holdfast.CheckRetentionPolicy, holdfast.CheckRetentionFailed:
+		return false
+	}
+	if f.Host == "" && f.Job == "" {
+		return true
+	}
+	v := r.look.views[holdfast.JobName{Host: f.Host, Job: f.Job}]
+	return v != nil && !v.forgotten
+}

@@ -1,0 +1,172 @@
+package monitor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// cleaned records a run of retention.
+func (h *house) cleaned(c holdfast.Cleanup) {
+	h.t.Helper()
+	c.Version = holdfast.CleanupVersion
+	body, err := json.Marshal(c)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.vault.put(holdfast.CleanupKey, body, h.now)
+}
+
+func found(r Result) []string {
+	all := []string{}
+	for _, f := range r.Findings {
+		all = append(all, fmt.Sprintf("%s %s %s: %s", f.Severity, f.Subject(), f.Check, f.Summary))
+	}
+	return all
+}
+
+func TestWhatRetentionFoundIsFoundByTheMonitorToo(t *testing.T) {
+	brake := holdfast.Finding{
+		Check: holdfast.CheckRetentionBrake, Severity: holdfast.Warning, Host: "web1", Job: "crm", Summary: "refused to delete 9 of 10",
+	}
+	other := func(check, host, job string) holdfast.Finding {
+		return holdfast.Finding{Check: check, Severity: holdfast.Warning, Host: host, Job: job, Summary: "x\ny"}
+	}
+	for _, test := range []struct {
+		name string
+		last holdfast.Cleanup
+		ago  time.Duration
+		want []string
+	}{
+		{"all well", holdfast.Cleanup{Deleted: 3}, time.Hour, []string{}},
+		{"a brake", holdfast.Cleanup{Findings: []holdfast.Finding{brake, brake}}, time.Hour, []string{"warning web1/crm retention-brake: refused to delete 9 of 10"}},
+		{"a run that failed", holdfast.Cleanup{Error: "no\nroom"}, time.Hour, []string{"warning vault retention-failed: retention failed: no room"}},
+		{"no run for three days", holdfast.Cleanup{}, 73 * time.Hour, []string{"warning vault retention: retention has not run for 3d"}},
+		{"a run three days ago", holdfast.Cleanup{}, 72 * time.Hour, []string{}},
+		{"what the monitor sees itself, or nobody watches, or is none of retention's", holdfast.Cleanup{Findings: []holdfast.Finding{
+			other(holdfast.CheckRetentionStray, "", ""), other(holdfast.CheckRetentionBrake, "web9", "crm"), other(holdfast.CheckFresh, "web1", "crm"),
+			{Check: holdfast.CheckRetentionBrake, Severity: "fine", Host: "web1", Job: "crm"},
+		}}, time.Hour, []string{}},
+		{"one of the whole", holdfast.Cleanup{Findings: []holdfast.Finding{other(holdfast.CheckRetentionSweep, "", "")}}, time.Hour, []string{"warning vault retention-sweep: x y"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := newHouse(t)
+			h.pushSize(time.Hour, 5000)
+			test.last.At = h.now.Add(-test.ago)
+			h.cleaned(test.last)
+			if diff := cmp.Diff(test.want, found(h.run())); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhatRetentionFoundIsOverOnceItFindsItNoMore(t *testing.T) {
+	h := newHouse(t)
+	h.pushSize(time.Hour, 5000)
+	h.cleaned(holdfast.Cleanup{At: h.now, Error: "disk full"})
+	h.run()
+	h.cleaned(holdfast.Cleanup{At: h.now})
+	if diff := cmp.Diff([]string{"resolved vault retention-failed"}, changes(h.run())); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestADamagedRecordOfRetentionIsAFinding(t *testing.T) {
+	for _, body := range []string{"", "{", `{"version":9}`} {
+		h := newHouse(t)
+		h.pushSize(time.Hour, 5000)
+		h.vault.put(holdfast.CleanupKey, []byte(body), h.now)
+		if diff := cmp.Diff([]string{"warning vault retention-failed: what retention did cannot be read"}, found(h.run())); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", body, diff)
+		}
+	}
+}
+
+func TestTheResultKnowsAllThatIsOpenAndOrdersWhatRunsSaw(t *testing.T) {
+	h := newHouse(t)
+	h.opts.Expected = []holdfast.JobName{{Host: "web1", Job: "crm"}, {Host: "web1", Job: "media"}}
+	h.run()
+	h.now = h.now.Add(48 * time.Hour)
+	first := h.run()
+	if len(first.Open) != 2 || !first.Whole || first.Revision != 2 {
+		t.Fatalf("whole run: %d open, whole %v, revision %d, want 2, true, 2", len(first.Open), first.Whole, first.Revision)
+	}
+	h.pushSize(0, 5000)
+	h.opts.Jobs = []holdfast.JobName{{Host: "web1", Job: "crm"}}
+	part := h.run()
+	if len(part.Open) != 1 || part.Open[0].Job != "media" || part.Whole || part.Revision != 3 {
+		t.Errorf("run about crm: open %v, whole %v, revision %d, want media's, false, 3", part.Open, part.Whole, part.Revision)
+	}
+	h.opts.Jobs, h.opts.DryRun = nil, true
+	if dry := h.run(); dry.Revision != 0 || len(dry.Open) != 1 {
+		t.Errorf("dry run: revision %d, %d open, want 0, 1", dry.Revision, len(dry.Open))
+	}
+}
+
+func TestAVaultThatCannotBeListedResolvesNothing(t *testing.T) {
+	h := newHouse(t)
+	h.pushSize(48*time.Hour, 5000)
+	h.run()
+	h.vault.failList = errors.New("gone")
+	r, err := Run(t.Context(), h.vault, h.opts)
+	if err == nil || r.Whole {
+		t.Errorf("err %v, whole %v, want an error and false", err, r.Whole)
+	}
+	var open []string
+	for _, f := range r.Open {
+		open = append(open, f.Subject()+" "+f.Check)
+	}
+	if diff := cmp.Diff([]string{"vault reachable", "web1/crm fresh"}, open); diff != "" {
+		t.Errorf("open (-want +got):\n%s", diff)
+	}
+	h.vault.failSwap = func(string) error { return errors.New("gone too") }
+	if r, _ := Run(t.Context(), h.vault, h.opts); r.Revision != 0 {
+		t.Errorf("revision %d of what was not saved, want 0", r.Revision)
+	}
+}
+
+func TestTheHistoryOfFailedRunsAndDrillsIsRemembered(t *testing.T) {
+	h := newHouse(t)
+	h.pushSize(0, 5000)
+	h.report(3*time.Hour, holdfast.Report{Kind: holdfast.ReportFailure, Error: "first"})
+	h.report(2*time.Hour, holdfast.Report{Kind: holdfast.ReportDrill, OK: true})
+	h.report(time.Hour, holdfast.Report{Kind: holdfast.ReportFailure, Stage: "dump", Error: "second"})
+	see := func() []string {
+		r := h.run()
+		if len(r.Findings) > 0 {
+			t.Errorf("findings of runs that a good backup followed: %v", found(r))
+		}
+		all := []string{}
+		for _, f := range r.Jobs[0].Failures {
+			all = append(all, f.Reason)
+		}
+		if r.Jobs[0].Drill == nil || !r.Jobs[0].Drill.OK {
+			t.Error("the drill is not remembered")
+		}
+		return all
+	}
+	if diff := cmp.Diff([]string{"dump: second", "first"}, see()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	opens := h.vault.opens
+	for i := range 9 {
+		h.now = h.now.Add(time.Minute)
+		h.report(0, holdfast.Report{Kind: holdfast.ReportFailure, Error: fmt.Sprint(i)})
+		h.now = h.now.Add(time.Minute)
+		h.pushSize(0, 5000)
+		see()
+	}
+	if diff := cmp.Diff([]string{"8", "7", "6", "5", "4"}, see()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := h.vault.opens - opens; got != 18 {
+		t.Errorf("opened %d objects for 9 reports and 9 manifests", got)
+	}
+}
