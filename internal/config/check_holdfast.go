@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"maps"
 	"net"
 	"slices"
@@ -26,13 +25,14 @@ func (c *Holdfast) check(d *document) {
 		for i, pattern := range c.Operators[name].Jobs {
 			host, job, ok := strings.Cut(pattern, "/")
 			if !ok || !isPattern(host) || !isPattern(job) {
-				d.errorf(fmt.Sprintf("%s[%d]", join(at, "jobs"), i), "%q: want host/job, in which * stands for any letters", pattern)
+				d.errorf(index(join(at, "jobs"), i), "%q: want host/job, in which * stands for any letters", pattern)
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Jobs)) {
 		c.checkJob(d, name, c.Jobs[name])
 	}
+	c.checkAlerts(d)
 	d.checkPositive("schedule.retention", c.Schedule.Retention)
 	if c.Schedule.Retention.IsZero() {
 		c.Schedule.Retention = holdfast.Span{N: 1, Unit: holdfast.Hour}
@@ -80,6 +80,9 @@ func (c *Holdfast) checkVaults(d *document) {
 		if v.S3 != nil {
 			v.S3.check(d, join(at, "s3"))
 		}
+		if _, err := ParsePrice(v.Price); err != nil {
+			d.errorf(join(at, "price"), "%v", err)
+		}
 	}
 }
 
@@ -107,7 +110,7 @@ func (c *Holdfast) checkKeys(d *document) {
 		at := join("hosts", name)
 		one(join(at, "key"), c.Hosts[name].Key)
 		for i, key := range c.Hosts[name].RetiredKeys {
-			one(fmt.Sprintf("%s[%d]", join(at, "retired_keys"), i), key)
+			one(index(join(at, "retired_keys"), i), key)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Operators)) {
@@ -118,7 +121,7 @@ func (c *Holdfast) checkKeys(d *document) {
 func (c *Holdfast) checkHost(d *document, path, name string) {
 	h := c.Hosts[name]
 	for i, pattern := range h.Jobs {
-		at := fmt.Sprintf("%s[%d]", join(path, "jobs"), i)
+		at := index(join(path, "jobs"), i)
 		switch {
 		case !isPattern(pattern):
 			d.errorf(at, "job %q: want a name of a-z, 0-9 and hyphens, or a pattern of these with *", pattern)
@@ -131,7 +134,7 @@ func (c *Holdfast) checkHost(d *document, path, name string) {
 		}
 	}
 	for i, scope := range h.Scopes {
-		at := fmt.Sprintf("%s[%d]", join(path, "scopes"), i)
+		at := index(join(path, "scopes"), i)
 		if scope == holdfast.ScopeRestore {
 			d.errorf(at, "a host cannot restore; make an operator for that")
 			continue

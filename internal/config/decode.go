@@ -130,10 +130,13 @@ func (d *document) decodeSlice(n ast.Node, v reflect.Value, path string) {
 
 // item notes the line of an item of the list at path and returns its path.
 func (d *document) item(path string, i int, n ast.Node) string {
-	at := path + "[" + strconv.Itoa(i) + "]"
+	at := index(path, i)
 	d.lines[at] = lineOf(n)
 	return at
 }
+
+// index returns the path of an item of a list.
+func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 // decodeInto is decode for a value that is not part of a larger one.
 func decodeInto[T any](d *document, target *T, n ast.Node, path string) {

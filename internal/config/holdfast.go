@@ -18,6 +18,8 @@ type Holdfast struct {
 	// What is asked of each job: by job name, or by host/job for one host, which then counts instead
 	// as a whole.
 	Jobs map[string]Job `yaml:"jobs"`
+	// Who is told what.
+	Alerts Alerts `yaml:"alerts"`
 	// When `holdfast serve` thins out and looks after the vaults.
 	Schedule Schedule `yaml:"schedule"`
 }
@@ -36,6 +38,9 @@ type Broker struct {
 	OldSecret secret.Ref `yaml:"old_secret"`
 	// Certificate and key, where `serve` speaks TLS itself.
 	TLS TLS `yaml:"tls"`
+	// The bearer token, at least 16 bytes, with which Prometheus may fetch `/metrics` of `serve`, by
+	// reference. Default: nobody may.
+	MetricsToken secret.Ref `yaml:"metrics_token"`
 }
 
 // TLS names a certificate chain and its key, as PEM files.
@@ -52,6 +57,9 @@ type Vault struct {
 	Disk *Disk `yaml:"disk"`
 	// A bucket of Amazon S3, or of a store that speaks its protocol.
 	S3 *S3 `yaml:"s3"`
+	// What a gigabyte costs there in a month, such as "0.023 USD", for the status page.
+	// Default: it shows no cost.
+	Price string `yaml:"price"`
 }
 
 // Disk is a directory.
@@ -93,6 +101,9 @@ type Job struct {
 	Expect Expect `yaml:"expect"`
 	// What to keep. Default: everything.
 	Keep Keep `yaml:"keep"`
+	// The channels that tell of it, such as [ops], or with the events of each,
+	// such as {ops: [backup-succeeded, unhealthy]}. Default: all channels.
+	Alert JobAlert `yaml:"alert"`
 	// The largest backup it may send, as stored. Default 1TB.
 	MaxSize holdfast.Size `yaml:"max_size"`
 	// How many backups it may begin in a UTC day. Default 24.

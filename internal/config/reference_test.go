@@ -123,6 +123,8 @@ func valueWord(typ string) string {
 		"holdfast.Size": "size", "holdfast.Span": "length of time", "holdfast.Scope": "word", "secret.Ref": "secret",
 		"DSN": "secret or URL", "EncryptTo": "`none`, or list: text", "KeepValue": "whole number or length of time",
 		"Commands": "list: text, or list of words", "Heartbeat": "text, or keys",
+		"holdfast.Event": "word", "holdfast.Severity": "word", "Weekly": "weekday and time", "Remind": "length of time",
+		"JobAlert": "list: name, or by name: list: word",
 	}
 	if word, ok := words[strings.TrimPrefix(typ, "*")]; ok {
 		return word

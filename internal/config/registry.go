@@ -19,15 +19,14 @@ type Registry struct {
 	principals map[string]holdfast.Principal  // by key id
 	policies   map[string]placed              // by job or host/job
 	standard   holdfast.Policy                // of a job without an entry
+	alerts     Alerts
 }
 
 type placed struct {
 	vault  string
 	policy holdfast.Policy
+	alert  JobAlert
 }
-
-// HostJob is one job of one host.
-type HostJob struct{ Host, Job string }
 
 // Registry returns the registry of the configuration. A key that is none or is
 // used twice is an error, as it is when the file is read.
@@ -38,6 +37,7 @@ func (c *Holdfast) Registry() (*Registry, error) {
 		keys:       map[string][]ed25519.PublicKey{},
 		principals: map[string]holdfast.Principal{},
 		policies:   map[string]placed{},
+		alerts:     c.Alerts,
 	}
 	for name, h := range c.Hosts {
 		if err := r.addHost(name, h); err != nil {
@@ -54,7 +54,7 @@ func (c *Holdfast) Registry() (*Registry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("job %q: %w", name, err)
 		}
-		r.policies[name] = placed{c.vaultOf(job), policy}
+		r.policies[name] = placed{c.vaultOf(job), policy, job.Alert}
 	}
 	var err error
 	r.standard, err = Job{}.Policy()
@@ -121,15 +121,48 @@ func (r *Registry) Job(host, job string) (vault string, p holdfast.Policy, ok bo
 	if !known || !mayPush(h, job) {
 		return "", holdfast.Policy{}, false
 	}
-	for _, name := range []string{host + "/" + job, job} {
-		if entry, found := r.policies[name]; found {
-			return entry.vault, entry.policy, entry.vault != ""
-		}
+	if entry, found := r.entry(host, job); found {
+		return entry.vault, entry.policy, entry.vault != ""
 	}
 	if len(r.vaults) != 1 || !slices.Contains(h.Jobs, job) {
 		return "", holdfast.Policy{}, false
 	}
 	return r.vaults[0], r.standard, true
+}
+
+// entry returns what the configuration says of a job: the entry of host/job,
+// else that of job.
+func (r *Registry) entry(host, job string) (entry placed, found bool) {
+	if entry, found = r.policies[host+"/"+job]; !found {
+		entry, found = r.policies[job]
+	}
+	return entry, found
+}
+
+// Alerts returns who is told what. It must not be changed.
+func (r *Registry) Alerts() Alerts { return r.alerts }
+
+// Tells reports whether the channel tells of such an event of the job; host and
+// job are empty for what concerns a whole vault.
+func (r *Registry) Tells(channel, host, job string, event holdfast.Event) bool {
+	c, ok := r.alerts.Channels[channel]
+	if !ok {
+		return false
+	}
+	events := c.Events
+	if entry, found := r.entry(host, job); found && entry.alert.Given {
+		own, named := entry.alert.Channels[channel]
+		if !named {
+			return false
+		}
+		if own != nil {
+			return slices.Contains(own, event)
+		}
+	}
+	if events == nil {
+		return event.Bad()
+	}
+	return slices.Contains(events, event)
 }
 
 // Revoked reports whether the host is known and cut off. Its jobs have policies
@@ -143,15 +176,15 @@ func (r *Registry) HostKeys(host string) []ed25519.PublicKey { return slices.Clo
 // Expected returns the jobs that must have backups, in order: those that hosts
 // name in full. What a pattern may match is not known before it is pushed. A
 // revoked host is expected no more.
-func (r *Registry) Expected() []HostJob {
-	var expected []HostJob
+func (r *Registry) Expected() []holdfast.JobName {
+	var expected []holdfast.JobName
 	for _, host := range slices.Sorted(maps.Keys(r.hosts)) {
 		if r.hosts[host].Revoked {
 			continue
 		}
 		for _, job := range slices.Compact(slices.Sorted(slices.Values(r.hosts[host].Jobs))) {
 			if !strings.Contains(job, "*") {
-				expected = append(expected, HostJob{host, job})
+				expected = append(expected, holdfast.JobName{Host: host, Job: job})
 			}
 		}
 	}

@@ -78,7 +78,7 @@ func TestRevokedHost(t *testing.T) {
 	if _, _, ok := r.Job("web2", "crm"); !ok {
 		t.Error("its backups have no policy any more")
 	}
-	want := []HostJob{{"web1", "crm"}, {"web1", "media"}}
+	want := []holdfast.JobName{{Host: "web1", Job: "crm"}, {Host: "web1", Job: "media"}}
 	if diff := cmp.Diff(want, r.Expected()); diff != "" {
 		t.Errorf("expected: want - got +\n%s", diff)
 	}

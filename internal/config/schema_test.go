@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+	"github.com/holdfast-backup/holdfast"
 )
 
 type object = map[string]any
@@ -30,11 +31,12 @@ var (
 		"S3.store":        stores,
 		"S3.checksum":     {"sha256", "md5"},
 		"Lock.mode":       {"governance", "compliance"},
+		"SMTP.tls":        {"starttls", "tls", "none"},
 	}
 	// alternatives are the structs of which exactly one pointer is given.
-	alternatives = []string{"Vault", "SourceConfig"}
+	alternatives = []string{"Vault", "SourceConfig", "Channel"}
 	// onServer are the structs whose secrets may lie in AWS's parameter store.
-	onServer = []string{"Broker", "S3"}
+	onServer = []string{"Broker", "S3", "Slack", "SMTP", "Webhook", "Shoutrrr"}
 	needed   = map[string][]string{
 		"Pusher":    {"host", "broker", "key", "encrypt_to", "jobs"},
 		"PusherJob": {"sources"},
@@ -50,6 +52,10 @@ var (
 		"Lock":      {"mode", "for"},
 		"Host":      {"key"},
 		"Operator":  {"key"},
+		"Email":     {"from", "to"},
+		"SMTP":      {"host"},
+		"Webhook":   {"url"},
+		"Shoutrrr":  {"url"},
 	}
 )
 
@@ -124,6 +130,16 @@ func schemaOf(defs object, all map[string]structure, typ string) object {
 		return either(text(sizePattern), object{"type": "integer"})
 	case "holdfast.Scope":
 		return object{"enum": []string{"push", "report"}}
+	case "holdfast.Event":
+		return object{"enum": holdfast.Events()}
+	case "holdfast.Severity":
+		return object{"enum": []string{"critical", "warning"}}
+	case "Weekly":
+		return text(`^[A-Za-z]+ [0-2][0-9]:[0-5][0-9]$`)
+	case "Remind":
+		return schemaOf(defs, all, "holdfast.Span")
+	case "JobAlert":
+		return either(list(text(namePattern)), object{"type": "object", "additionalProperties": list(object{"enum": holdfast.Events()})})
 	case "secret.Ref":
 		return text(refPattern)
 	case "DSN":
@@ -143,6 +159,8 @@ func schemaOf(defs object, all map[string]structure, typ string) object {
 		return list(schemaOf(defs, all, typ[2:]))
 	case typ == "map[string]Job":
 		return object{"type": "object", "additionalProperties": schemaOf(defs, all, "Job")} // names may be host/job
+	case typ == "map[string]string": // severities of checks
+		return object{"type": "object", "propertyNames": object{"enum": holdfast.Checks()}, "additionalProperties": object{"enum": []string{"critical", "warning", Off}}}
 	case typ == "map[string]secret.Ref":
 		return object{"type": "object", "additionalProperties": schemaOf(defs, all, "secret.Ref")}
 	case strings.HasPrefix(typ, "map[string]"):

@@ -28,7 +28,7 @@ type field struct {
 func structures(t *testing.T) map[string]structure {
 	t.Helper()
 	all := map[string]structure{}
-	for _, name := range []string{"pusher.go", "holdfast.go", "s3.go", "values.go"} {
+	for _, name := range []string{"pusher.go", "holdfast.go", "s3.go", "alerts.go", "values.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
