@@ -117,6 +117,14 @@ type DownloadSigner interface {
 	SignDownload(ctx context.Context, key, file string, ttl time.Duration) (Request, error)
 }
 
+// PageSigner is a vault that can show a page of its state in a browser.
+type PageSigner interface {
+	// SignPage returns a GET request for an HTML document under StatePrefix,
+	// which a browser then shows and does not save, until ttl has passed or the
+	// signer's own credentials have, whichever is sooner.
+	SignPage(ctx context.Context, key string, ttl time.Duration) (Request, error)
+}
+
 // Deleter deletes objects.
 type Deleter interface {
 	// Delete removes the object for good: on a versioned vault every version

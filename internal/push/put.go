@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/secret"
 )
 
 // NewHTTPClient returns a client fit for sending parts: no limit on the time a
@@ -84,7 +84,7 @@ func put(ctx context.Context, client *http.Client, r holdfast.Request, blocks []
 		if cause := context.Cause(ctx); cause != nil {
 			return "", cause
 		}
-		return "", withoutURL(err)
+		return "", secret.WithoutURL(err)
 	}
 	defer func() { <-body.closed }()
 	defer resp.Body.Close()
@@ -97,19 +97,9 @@ func put(ctx context.Context, client *http.Client, r holdfast.Request, blocks []
 		return "", e
 	}
 	if err != nil {
-		return "", fmt.Errorf("read the store's answer: %w", withoutURL(err))
+		return "", fmt.Errorf("read the store's answer: %w", secret.WithoutURL(err))
 	}
 	return resp.Header.Get("ETag"), nil
-}
-
-// withoutURL strips the *url.Error that net/http puts around its errors: a
-// signed URL is a secret.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }
 
 func size(blocks [][]byte) (n int64) {

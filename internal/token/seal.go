@@ -21,6 +21,7 @@ const (
 	KindTicket   = "ticket"   // a link to one file of one backup
 	KindPart     = "part"     // one part, to be sent to the disk vault
 	KindDownload = "download" // one object, to be fetched from the disk vault
+	KindStatus   = "status"   // a look at the status page
 )
 
 const (
@@ -130,7 +131,7 @@ func (s *Sealer) Open(kind, sealed string, claims any, now time.Time) error {
 }
 
 func checkKind(kind string) error {
-	kinds := []string{KindUpload, KindTicket, KindPart, KindDownload}
+	kinds := []string{KindUpload, KindTicket, KindPart, KindDownload, KindStatus}
 	if !slices.Contains(kinds, kind) {
 		return fmt.Errorf("unknown kind %q, want one of %q", kind, kinds)
 	}

@@ -43,7 +43,7 @@ func seal(t testing.TB, s *Sealer, kind string, claims any, expires time.Time) s
 func TestSealedTokenOpensAsItsOwnKindOnly(t *testing.T) {
 	s := sealer(t, broker, newSecret)
 	want := sealedThing{Key: "backups/web1/crm/x", Size: 1 << 40}
-	kinds := []string{KindUpload, KindTicket, KindPart, KindDownload}
+	kinds := []string{KindUpload, KindTicket, KindPart, KindDownload, KindStatus}
 	for _, made := range kinds {
 		sealed := seal(t, s, made, want, noon.Add(time.Hour))
 		for _, opened := range kinds {

@@ -11,7 +11,8 @@
 // to write, which parts are combined by, and kms:Decrypt to read.
 //
 //	List, ListUploads   s3:ListBucket; s3:ListBucketMultipartUploads
-//	Open, SignDownload  s3:GetObject
+//	Open, SignDownload, SignPage
+//	                    s3:GetObject
 //	Put                 s3:PutObject, s3:ListBucket where the key is taken;
 //	                    below backups/ with a lock s3:PutObjectRetention
 //	StartUpload         s3:PutObject, with a lock s3:PutObjectRetention

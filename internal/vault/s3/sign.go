@@ -88,6 +88,25 @@ func (v *Vault) SignDownload(ctx context.Context, key, file string, ttl time.Dur
 	return r, nil
 }
 
+// SignPage implements holdfast.PageSigner.
+func (v *Vault) SignPage(ctx context.Context, key string, ttl time.Duration) (holdfast.Request, error) {
+	if err := v.checkKey(key); err != nil {
+		return holdfast.Request{}, err
+	}
+	in := &s3.GetObjectInput{
+		Bucket: v.bucket, Key: v.name(key),
+		ResponseContentType: aws.String("text/html; charset=utf-8"), ResponseContentDisposition: aws.String("inline"),
+		ResponseCacheControl: aws.String("no-store"),
+	}
+	r, err := v.sign(ctx, ttl, 0, func(how func(*s3.PresignOptions)) (*v4.PresignedHTTPRequest, error) {
+		return v.presign.PresignGetObject(ctx, in, how)
+	})
+	if err != nil {
+		return holdfast.Request{}, fmt.Errorf("sign page %q: %w", key, cause(ctx, err))
+	}
+	return r, nil
+}
+
 // maxTTL is the longest that a signature can be good for.
 const maxTTL = 7 * 24 * time.Hour
 

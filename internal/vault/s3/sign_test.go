@@ -236,3 +236,40 @@ func header(t *testing.T, v *Vault, body []byte) string {
 func listParts(v *Vault, u holdfast.Upload) *s3.ListPartsInput {
 	return &s3.ListPartsInput{Bucket: v.bucket, Key: v.name(u.Key), UploadId: &u.ID}
 }
+
+// A page has to show itself in a browser, which is told only by what the store answers.
+func TestASignedPageIsShownAndNotSaved(t *testing.T) {
+	server := testenv.S3(t)
+	v := newVault(t, server, server.NewBucket(t, testenv.Bucket{}))
+	const page = "<!doctype html><title>Holdfast</title>"
+	if _, err := v.Swap(t.Context(), "state/status.html", []byte(page), ""); err != nil {
+		t.Fatal(err)
+	}
+	r, err := v.SignPage(t.Context(), "state/status.html", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Header) > 0 {
+		t.Errorf("a browser would have to send %v", r.Header)
+	}
+	get := func(url string) (*http.Response, string) {
+		t.Helper()
+		resp, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp, string(body)
+	}
+	resp, body := get(r.URL)
+	if body != page || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" || resp.Header.Get("Content-Disposition") != "inline" {
+		t.Errorf("got %q with %v", body, resp.Header)
+	}
+	if resp, body := get(strings.Replace(r.URL, "status.html", "monitor.json", 1)); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("the signature opens another key: %s %q", resp.Status, body)
+	}
+}
