@@ -240,7 +240,7 @@ func listParts(v *Vault, u holdfast.Upload) *s3.ListPartsInput {
 // A page has to show itself in a browser, which is told only by what the store answers.
 func TestASignedPageIsShownAndNotSaved(t *testing.T) {
 	server := testenv.S3(t)
-	v := newVault(t, server, server.NewBucket(t, testenv.Bucket{}))
+	v := newVault(t, server, server.NewBucket(t, testenv.Bucket{}), func(*Options) {})
 	const page = "<!doctype html><title>Holdfast</title>"
 	if _, err := v.Swap(t.Context(), "state/status.html", []byte(page), ""); err != nil {
 		t.Fatal(err)
