@@ -95,7 +95,7 @@ func TestTheResultKnowsAllThatIsOpenAndOrdersWhatRunsSaw(t *testing.T) {
 	h.run()
 	h.now = h.now.Add(48 * time.Hour)
 	first := h.run()
-	if len(first.Open) != 2 || !first.Whole || first.Revision != 2 {
+	if len(first.Open) != 2 || !first.Whole || !first.Judged || first.Revision != 2 {
 		t.Fatalf("whole run: %d open, whole %v, revision %d, want 2, true, 2", len(first.Open), first.Whole, first.Revision)
 	}
 	h.pushSize(0, 5000)
@@ -116,8 +116,8 @@ func TestAVaultThatCannotBeListedResolvesNothing(t *testing.T) {
 	h.run()
 	h.vault.failList = errors.New("gone")
 	r, err := Run(t.Context(), h.vault, h.opts)
-	if err == nil || r.Whole {
-		t.Errorf("err %v, whole %v, want an error and false", err, r.Whole)
+	if err == nil || !r.Whole || r.Judged {
+		t.Errorf("err %v, whole %v, judged %v, want an error, true, false", err, r.Whole, r.Judged)
 	}
 	var open []string
 	for _, f := range r.Open {

@@ -29,9 +29,11 @@ type Result struct {
 	Revision int64              `json:"-"`
 	// Cleaned is the last run of retention that is recorded, nil where none is.
 	Cleaned *holdfast.Cleanup `json:"-"`
-	// Whole says that the run was about all jobs and could judge them.
-	Whole bool          `json:"-"`
-	Took  time.Duration `json:"took_ns"`
+	// Whole says that the run was about all jobs, Judged that it could judge
+	// all that it was about.
+	Whole  bool          `json:"-"`
+	Judged bool          `json:"-"`
+	Took   time.Duration `json:"took_ns"`
 }
 
 // Status is how a job is.
@@ -137,7 +139,7 @@ func (r *run) sum(outcome outcome) Result {
 	result := Result{
 		Vault: r.opts.VaultName, At: r.look.at, Jobs: []JobStatus{}, Unwatched: r.look.unwatched,
 		Findings: outcome.findings, Transitions: outcome.transitions, Remembered: outcome.saved,
-		Open: slices.Clone(outcome.findings), Whole: r.sawAll() && r.look.judged, Cleaned: r.look.cleaned,
+		Open: slices.Clone(outcome.findings), Whole: r.sawAll(), Judged: r.look.judged, Cleaned: r.look.cleaned,
 	}
 	if outcome.saved {
 		result.Open, result.Revision = outcome.open, outcome.revision

@@ -59,6 +59,9 @@ func (r Rounds) Retention(ctx context.Context, vaults map[string]holdfast.Vault,
 			return p.Keep, p.Expect, ok
 		}, o)
 		all = append(all, Cleaned{name, summary})
+		if !o.DryRun && o.Only == nil && !errors.Is(err, context.Canceled) {
+			err = errors.Join(err, record(ctx, vaults[name], summary, err))
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("vault %q: %w", name, err))
 		}

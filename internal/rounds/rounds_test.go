@@ -22,7 +22,7 @@ var now = time.Date(2026, 3, 15, 12, 0, 0, 0, time.UTC)
 
 // oldBackup is a vault with one backup of web1/crm, a month old, of which
 // nobody has signed the manifest.
-type oldBackup struct{ state []byte }
+type oldBackup struct{ state map[string][]byte }
 
 var ref = holdfast.Ref{Host: "web1", Job: "crm", ID: "20260215T020000Z-00000000"}
 
@@ -39,15 +39,15 @@ func (*oldBackup) Open(context.Context, string, int64, int64) (io.ReadCloser, er
 	return io.NopCloser(bytes.NewReader([]byte("{}"))), nil
 }
 
-func (v *oldBackup) Load(context.Context, string) ([]byte, string, error) {
-	if v.state == nil {
+func (v *oldBackup) Load(_ context.Context, key string) ([]byte, string, error) {
+	if v.state[key] == nil {
 		return nil, "", holdfast.ErrNotExist
 	}
-	return v.state, "tag", nil
+	return v.state[key], "tag", nil
 }
 
-func (v *oldBackup) Swap(_ context.Context, _ string, body []byte, _ string) (string, error) {
-	v.state = body
+func (v *oldBackup) Swap(_ context.Context, key string, body []byte, _ string) (string, error) {
+	v.state[key] = body
 	return "tag", nil
 }
 
@@ -71,7 +71,7 @@ func TestARevokedHostsBackupsAreWatched(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			clock, vault := now, &oldBackup{}
+			clock, vault := now, &oldBackup{map[string][]byte{}}
 			r := rounds.Rounds{Registry: func() *config.Registry { return registry }, Now: func() time.Time { return clock }}
 			var got []string
 			for range 2 { // at first it is only just known

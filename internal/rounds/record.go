@@ -1,0 +1,58 @@
+package rounds
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/retention"
+)
+
+// How a run of retention tries to leave its record.
+const (
+	recordTime  = 10 * time.Second // also after the deadline of the run
+	recordTries = 4
+)
+
+// record leaves what a run of retention over a whole vault did, for the monitor to
+// tell people of. Of two runs at once the later one's stays. A run that only had
+// no more time has not failed: the next one goes on.
+func record(ctx context.Context, vault holdfast.Stater, s retention.Summary, failed error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	defer cancel()
+	last := holdfast.Cleanup{Version: holdfast.CleanupVersion, At: s.Time, Freed: s.Swept.Bytes, Findings: s.Findings}
+	last.Findings = last.Findings[:min(len(last.Findings), holdfast.MaxCleanupFindings)]
+	for _, j := range s.Jobs {
+		last.Deleted += len(j.Outcome.Deleted)
+		last.Freed += j.Outcome.Bytes
+	}
+	if failed != nil && !errors.Is(failed, context.DeadlineExceeded) {
+		last.Error = failed.Error()
+	}
+	body, err := json.Marshal(last)
+	if err != nil {
+		return fmt.Errorf("encode %q: %w", holdfast.CleanupKey, err)
+	}
+	for range recordTries {
+		var before holdfast.Cleanup
+		known, tag, err := vault.Load(ctx, holdfast.CleanupKey)
+		switch {
+		case errors.Is(err, holdfast.ErrNotExist):
+		case err != nil:
+			return fmt.Errorf("load %q: %w", holdfast.CleanupKey, err)
+		case json.Unmarshal(known, &before) == nil && before.At.After(last.At):
+			return nil
+		}
+		_, err = vault.Swap(ctx, holdfast.CleanupKey, body, tag)
+		if !errors.Is(err, holdfast.ErrConflict) {
+			if err != nil {
+				err = fmt.Errorf("store %q: %w", holdfast.CleanupKey, err)
+			}
+			return err
+		}
+	}
+	return fmt.Errorf("store %q: %w, %d times", holdfast.CleanupKey, holdfast.ErrConflict, recordTries)
+}
