@@ -59,9 +59,9 @@ type Item struct {
 
 // LastBackup is the newest good backup of a job, as an alert has it.
 type LastBackup struct {
-	ID    ID   `json:"id"`
-	Size  Size `json:"size"`            // stored, bytes
-	Usual Size `json:"usual,omitempty"` // the median of the last ones; 0 where nothing is usual yet
+	ID    ID    `json:"id"`
+	Size  int64 `json:"size"`            // stored, bytes
+	Usual int64 `json:"usual,omitempty"` // bytes, the median of the last ones; 0 where nothing is usual yet
 }
 
 // Kind tells messages apart.
@@ -125,7 +125,7 @@ type Overview struct {
 	Critical int       `json:"critical"`
 	Silenced int       `json:"silenced"`
 	Backups  int       `json:"backups"` // good ones that arrived since From
-	Stored   Size      `json:"stored"`  // bytes, of all jobs
+	Stored   int64     `json:"stored"`  // bytes, of all jobs
 	Grown    int64     `json:"grown"`   // bytes by which that changed since From, 0 where not known
 	Open     []Item    `json:"open"`    // what is wrong, the worst first, at most 20
 }

@@ -1,6 +1,9 @@
 package holdfast
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Severity says how bad a finding is.
 type Severity string
@@ -32,4 +35,15 @@ func (f Finding) Subject() string {
 		return "vault"
 	}
 	return f.Host + "/" + f.Job
+}
+
+// Event returns the kind of news that the finding is.
+func (f Finding) Event() Event {
+	switch {
+	case f.Check == CheckFailedRun:
+		return BackupFailed
+	case strings.HasPrefix(f.Check, CheckRetention):
+		return CleanupFailed
+	}
+	return Unhealthy
 }

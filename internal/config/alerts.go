@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
+	"unicode"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/holdfast-backup/holdfast"
@@ -109,6 +111,9 @@ type Shoutrrr struct {
 	URL secret.Ref `yaml:"url"`
 }
 
+// maxRecipients is how many SES takes at once.
+const maxRecipients = 50
+
 // slackChannel is what ids of channels, private groups and people look like.
 var slackChannel = regexp.MustCompile(`^[CGDU][A-Z0-9]{7,20}$`)
 
@@ -195,15 +200,22 @@ func (s *Slack) check(d *document, at string) {
 
 func (e *Email) check(d *document, at string) {
 	address := func(path, text string) {
-		if a, err := mail.ParseAddress(text); err != nil || strings.ContainsAny(text, "\r\n") || !strings.Contains(a.Address, "@") {
+		a, err := mail.ParseAddress(text)
+		switch {
+		case err != nil || strings.ContainsAny(text, "\r\n") || !strings.Contains(a.Address, "@"):
 			d.errorf(path, "%q: want an address, such as ops@example.com or Ops <ops@example.com>", text)
+		case strings.ContainsFunc(a.Address, func(r rune) bool { return r > unicode.MaxASCII }):
+			d.errorf(path, "%q: an address of other letters than ASCII is not understood by every mail server", text)
 		}
 	}
 	if d.required(join(at, "from"), e.From) {
 		address(join(at, "from"), e.From)
 	}
-	if len(e.To) == 0 {
+	switch n := len(e.To); {
+	case n == 0:
 		d.errorf(join(at, "to"), "is missing or empty; want at least one address")
+	case n > maxRecipients:
+		d.errorf(join(at, "to"), "%d addresses, want at most %d; make a list on the mail server", n, maxRecipients)
 	}
 	for i, to := range e.To {
 		address(index(join(at, "to"), i), to)
@@ -282,4 +294,14 @@ func (a *JobAlert) decodeNode(d *document, n ast.Node, path string) {
 			d.checkEvent(index(join(path, name), i), event)
 		}
 	}
+}
+
+// Zone returns the time zone of that name, which the check of the file has found
+// to be one; UTC for none.
+func Zone(name string) *time.Location {
+	zone, err := location(name)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
 }

@@ -34,6 +34,8 @@ func TestMistakesInAlertsAreFound(t *testing.T) {
 		{"mail without a way", `alerts: { channels: { ops: { email: { from: a@b.example, to: [c@d.example] } } } }`, "want smtp or ses"},
 		{"mail to nobody", `alerts: { channels: { ops: { email: { from: a@b.example, to: [], ses: {} } } } }`, "want at least one address"},
 		{"an address that is none", `alerts: { channels: { ops: { email: { from: a@b.example, to: [ops], ses: {} } } } }`, "want an address"},
+		{"an address of other letters", `alerts: { channels: { ops: { email: { from: a@b.example, to: [ä@d.example], ses: {} } } } }`, "other letters than ASCII"},
+		{"too many recipients", `alerts: { channels: { ops: { email: { from: a@b.example, to: [` + strings.Repeat("c@d.example, ", 51) + `], ses: {} } } } }`, "at most 50"},
 		{"plain SMTP over the network", `alerts: { channels: { ops: { email: { from: a@b.example, to: [c@d.example], smtp: { host: mail.example, tls: none } } } } }`, "loopback addresses only"},
 		{"a user without a password", `alerts: { channels: { ops: { email: { from: a@b.example, to: [c@d.example], smtp: { host: mail.example, user: a } } } } }`, "smtp.password: is missing"},
 		{"a host with its port", `alerts: { channels: { ops: { email: { from: a@b.example, to: [c@d.example], smtp: { host: "mail.example:25" } } } } }`, "the port stands in port"},

@@ -20,6 +20,7 @@ type Registry struct {
 	policies   map[string]placed              // by job or host/job
 	standard   holdfast.Policy                // of a job without an entry
 	alerts     Alerts
+	prices     map[string]Price // by vault
 }
 
 type placed struct {
@@ -38,6 +39,14 @@ func (c *Holdfast) Registry() (*Registry, error) {
 		principals: map[string]holdfast.Principal{},
 		policies:   map[string]placed{},
 		alerts:     c.Alerts,
+		prices:     map[string]Price{},
+	}
+	for name, v := range c.Vaults {
+		price, err := ParsePrice(v.Price)
+		if err != nil {
+			return nil, fmt.Errorf("vault %q: price: %w", name, err)
+		}
+		r.prices[name] = price
 	}
 	for name, h := range c.Hosts {
 		if err := r.addHost(name, h); err != nil {
@@ -190,6 +199,10 @@ func (r *Registry) Expected() []holdfast.JobName {
 	}
 	return expected
 }
+
+// Price returns what a gigabyte costs in the vault, the zero Price where that is
+// not known.
+func (r *Registry) Price(vault string) Price { return r.prices[vault] }
 
 // Vaults returns the names of the vaults, in order.
 func (r *Registry) Vaults() []string { return slices.Clone(r.vaults) }

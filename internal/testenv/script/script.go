@@ -80,7 +80,7 @@ func Run(t *testing.T) {
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "terminal": terminal, "mode": mode, "json": checkJSON, "let": let,
-			"host": host, "serve": serve,
+			"host": host, "serve": serve, "people": people,
 		},
 	})
 }

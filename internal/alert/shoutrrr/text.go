@@ -1,0 +1,53 @@
+package shoutrrr
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/alert/plain"
+)
+
+// titled are the services that show a title, by a parameter of that name.
+var titled = []string{
+	"bark", "discord", "gotify", "join", "lark", "matrix", "mattermost", "ntfy", "opsgenie", "pushbullet", "pushover",
+	"slack", "teams", "telegram",
+}
+
+// limits of texts, in bytes, where the service takes less than most. Beyond some of
+// them shoutrrr fails, beyond others it cuts, or sends more than one message.
+var limits = map[string]int{"bark": 2000, "discord": 1900, "pagerduty": 1000, "pushover": 1000, "signal": 1900}
+
+// usual is the limit of all others; Telegram's 4096, with the title and a margin.
+const usual = 3000
+
+// texts returns the title and the text for a service; without a title the text
+// begins with what it would be.
+func texts(scheme string, m holdfast.Message, loc *time.Location) (title, text string) {
+	limit, ok := limits[scheme]
+	if !ok {
+		limit = usual
+	}
+	title = plain.Subject(m)
+	if scheme == "smtp" {
+		return title, plain.Short(m, loc, limit)
+	}
+	title, first := harmless.Replace(title), ""
+	if !slices.Contains(titled, scheme) {
+		title, first = "", title+"\n\n"
+	}
+	// Made harmless, a text of many brackets is longer than it was.
+	for room := limit; ; room = room * 3 / 4 {
+		if text = first + harmless.Replace(plain.Short(m, loc, room)); len(text) <= limit {
+			return title, text
+		}
+	}
+}
+
+// harmless takes away what calls everybody, or makes a link say something else,
+// in the mark-up of chats: of Discord, Mattermost, Matrix, Slack, Teams, Zulip, ….
+var harmless = strings.NewReplacer(
+	"@everyone", "@ everyone", "@here", "@ here", "@channel", "@ channel", "@all", "@ all", "@room", "@ room", "@**", "@ **",
+	"](", "] (", "<", "‹", ">", "›",
+)
