@@ -1,0 +1,157 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// grace is how long a channel may take to return once its time is over, before it
+// is left to itself.
+const grace = 500 * time.Millisecond
+
+// linkTime is how long signing the link to the page may take.
+const linkTime = 5 * time.Second
+
+// send gives the channels what they have to be told, all channels at once, the
+// messages of each one after the other, and returns when each is done or its time
+// is over.
+func (t *Teller) send(ctx context.Context, m moment, turns map[string]*turn, takes time.Duration) map[string]result {
+	type named struct {
+		name string
+		result
+	}
+	link, linked := "", false
+	results, begun := make(chan named, len(turns)), 0
+	for name, turn := range turns {
+		if turn.busy || turn.waiting {
+			continue
+		}
+		if !linked {
+			link, linked = t.link(ctx), true
+		}
+		for n := range turn.tellings {
+			telling := &turn.tellings[n]
+			telling.message.Link = link
+			if !telling.digest.IsZero() {
+				overview := m.in.Overview(telling.since)
+				telling.message.Overview = &overview
+			}
+		}
+		begun++
+		go func() { results <- named{name, t.sendAll(ctx, name, turn.tellings, takes)} }()
+	}
+	all := make(map[string]result, begun)
+	for range begun {
+		r := <-results
+		all[r.name] = r.result
+	}
+	return all
+}
+
+// link returns the link to the page, "" where there is none.
+func (t *Teller) link(ctx context.Context) string {
+	if t.options.Link == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, linkTime)
+	defer cancel()
+	link, err := t.options.Link(ctx)
+	if err != nil {
+		return ""
+	}
+	return link
+}
+
+// sendAll sends messages through one channel until one is not taken.
+func (t *Teller) sendAll(ctx context.Context, name string, tellings []telling, takes time.Duration) result {
+	within, cancel := context.WithTimeout(ctx, takes)
+	defer cancel()
+	var r result
+	for _, telling := range tellings {
+		posted, err := t.deliver(within, name, telling.message)
+		if err != nil {
+			var retry *holdfast.RetryAfterError
+			if errors.As(err, &retry) {
+				r.after = retry.After
+			}
+			r.err, r.cutOff = err, ctx.Err() != nil
+			break
+		}
+		r.taken = append(r.taken, taken{telling, posted})
+	}
+	return r
+}
+
+// answer is what a channel returns.
+type answer struct {
+	posted string
+	err    error
+}
+
+// deliver sends one message. A channel that does not heed ctx is abandoned, and
+// sent nothing more until it has returned.
+func (t *Teller) deliver(ctx context.Context, name string, m holdfast.Message) (string, error) {
+	channel := t.options.Channels[name]
+	if channel == nil {
+		return "", errors.New("it is not set up")
+	}
+	if !t.enter(name) {
+		return "", errors.New("an earlier message is still under way")
+	}
+	done := make(chan answer, 1)
+	go func() {
+		a := call(ctx, channel, m)
+		t.leave(name)
+		done <- a
+	}()
+	select {
+	case a := <-done:
+		return a.posted, a.err
+	case <-ctx.Done():
+	}
+	select { // most return now, and say what they waited for
+	case a := <-done:
+		return a.posted, a.err
+	case <-time.After(grace):
+		return "", errors.New("it does not answer")
+	}
+}
+
+// call sends a message, and makes an error of a panic. Of what it panicked with
+// only the runtime's own texts are known to hold no secret.
+func call(ctx context.Context, channel holdfast.Channel, m holdfast.Message) (a answer) {
+	a.err = errors.New("it ended without an answer")
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case runtime.Error:
+			a.err = fmt.Errorf("it panicked: %v", p)
+		default:
+			a.err = fmt.Errorf("it panicked with a %T", p)
+		}
+	}()
+	a.posted, a.err = channel.Send(ctx, m)
+	return a
+}
+
+// enter notes that a message is under way, unless one is.
+func (t *Teller) enter(name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.underWay[name] {
+		return false
+	}
+	t.underWay[name] = true
+	return true
+}
+
+func (t *Teller) leave(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.underWay, name)
+}
