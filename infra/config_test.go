@@ -39,11 +39,14 @@ func TestTerraformConfig(t *testing.T) {
 	if got, want := c.Jobs["crm"].Keep.Daily, (config.KeepValue{Length: holdfast.Span{N: 16, Unit: holdfast.Day}}); got != want {
 		t.Errorf("daily: got %v, want %v", got, want)
 	}
+	if got, want := c.Vaults["main"].Price, "0.0125 USD"; got != want {
+		t.Errorf("price: got %q, want %q", got, want)
+	}
 	registry, err := c.Registry()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []config.HostJob{{Host: "web1", Job: "crm"}, {Host: "web1", Job: "media"}}
+	want := []holdfast.JobName{{Host: "web1", Job: "crm"}, {Host: "web1", Job: "media"}}
 	if got := registry.Expected(); !cmp.Equal(got, want) {
 		t.Errorf("expected jobs: %s", cmp.Diff(want, got))
 	}

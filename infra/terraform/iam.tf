@@ -5,6 +5,7 @@ locals {
   backups = "${local.bucket_arn}/backups/*"
   reports = "${local.bucket_arn}/reports/*"
   state   = "${local.bucket_arn}/state/*"
+  cleaned = "${local.bucket_arn}/state/retention.json" # what retention did, for the monitor
 
   only_s3  = { StringEquals = { "kms:ViaService" = "s3.${local.region}.amazonaws.com" } }
   with_key = var.kms_key_arn == null ? [] : [var.kms_key_arn]
@@ -107,7 +108,8 @@ locals {
         Condition = local.only_s3
     }])
 
-    # Deletes. Never adds, never reads.
+    # Deletes, and writes down what it did. Never adds to backups or reports, never
+    # reads them.
     retention = concat(local.read_config, [
       {
         Sid       = "List"
@@ -131,9 +133,15 @@ locals {
         ]
         Resource = [local.backups, local.reports]
       },
+      {
+        Sid      = "KeepRecord" # with S3's own key, like all state
+        Effect   = "Allow"
+        Action   = ["s3:GetObject", "s3:PutObject"] # If-Match asks for both
+        Resource = [local.cleaned]
+      },
     ])
 
-    # Reads, and keeps its own state.
+    # Reads, keeps its own state, and tells people.
     monitor = concat(local.read_config, [
       {
         Sid      = "List" # without a condition, as for restore
@@ -165,7 +173,19 @@ locals {
         Action    = ["kms:Decrypt"] # its state has S3's own key
         Resource  = [key]
         Condition = local.only_s3
-    }])
+        }], [for names in [local.alert_parameters] : {
+        Sid      = "ReadSecrets" # of channels, and only those
+        Effect   = "Allow"
+        Action   = ["ssm:GetParameter"]
+        Resource = [for name in names : "${local.parameters}${name}"]
+        } if length(names) > 0], [for mails in [local.mails] : {
+        Sid      = "SendMail"
+        Effect   = "Allow"
+        Action   = ["ses:SendEmail", "ses:SendRawEmail"] # the call is SendEmail; of mail in MIME form SES asks for the latter
+        Resource = concat(local.mail_identities, local.mail_sets)
+        # A case is no other address.
+        Condition = { StringEqualsIgnoreCase = { "ses:FromAddress" = distinct(mails[*].from) } }
+    } if length(mails) > 0])
   }
 }
 

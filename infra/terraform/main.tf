@@ -36,26 +36,28 @@ locals {
     lock          = var.object_lock == null ? null : { mode = var.object_lock.mode, for = "${var.object_lock.days}d" }
   } : key => value if value != null }
 
-  document = {
+  document = merge({ for alerts in [local.alerts] : "alerts" => alerts if length(alerts) > 0 }, {
     broker = { for key, value in {
       url        = local.broker_placeholder
       secret     = "ssm:${local.secret_parameters[0]}"
       old_secret = var.accept_old_secret ? "ssm:${local.secret_parameters[1]}" : null
     } : key => value if value != null }
 
-    vaults    = { main = { s3 = local.vault } }
+    vaults    = { main = merge({ s3 = local.vault }, { for price in var.price[*] : "price" => price }) }
     hosts     = { for name, host in var.hosts : name => { for key, value in host : key => value if value != null } }
     operators = { for name, operator in var.operators : name => { for key, value in operator : key => value if value != null } }
 
     jobs = { for name, job in var.jobs : name => merge(
-      { for key, value in job : key => value if value != null && !contains(["expect", "keep"], key) },
+      { for key, value in job : key => value if value != null && !contains(["expect", "keep", "alert", "alert_events"], key) },
+      # One key, a list or a map.
+      { for form in ["alert", "alert_events"] : "alert" => job[form] if job[form] != null },
       { for key, value in {
         expect = { for rule, value in job.expect : rule => value if value != null }
         # 7 is a number of backups, "7d" a length of time.
         keep = { for rule, value in job.keep : rule => try(tonumber(value), value) if value != null }
       } : key => value if length(value) > 0 },
     ) }
-  }
+  })
 
   # AWS chooses the API's name, and only when it is made: the document is known
   # before that, but for this one value.

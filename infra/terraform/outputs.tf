@@ -30,6 +30,13 @@ output "broker_secret_command" {
   value       = "openssl rand -base64 48 | tr -d '[:space:]' | aws ssm put-parameter --region ${local.region} --type SecureString --name ${local.secret_parameters[0]} --value file:///dev/stdin"
 }
 
+output "alert_secret_commands" {
+  description = "For each parameter that alert_channels names a line, for bash or zsh, that stores what it asks for: nothing of it gets onto the screen, into the shell's history, an argument, a file or a state. Print them with `terraform output -raw`."
+  value = join("\n", [for name in local.alert_parameters :
+    "echo ${name}: >&2; { read -rs value && printf %s \"$value\"; } | aws ssm put-parameter --region ${local.region} --type SecureString --overwrite --name ${name} --value file:///dev/stdin"
+  ])
+}
+
 output "config_reference" {
   description = "Where the configuration document lies, as the functions are told."
   value       = local.config_reference

@@ -69,6 +69,17 @@ variable "storage_class" {
   }
 }
 
+variable "price" {
+  description = "What a gigabyte costs in the bucket in a month, such as \"0.023 USD\", for the status page. Default: it shows no cost."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.price == null || can(regex("^[0-9]{1,6}(\\.[0-9]{1,6})? [A-Z]{3}$", var.price))
+    error_message = "want a price and a currency, such as 0.023 USD"
+  }
+}
+
 variable "object_lock" {
   description = <<-EOT
     Forbid the deletion of every backup for so many days after its upload. Off by default, because:
@@ -299,7 +310,8 @@ variable "jobs" {
     What is asked of each job, by job or by host/job, which then counts instead. A job without an entry is kept whole
     and expected daily. docs/configuration.md explains each key; lengths of time read 26h, 16d, 8w, 4mo, 2y, sizes
     10MB, 5GiB. keep has either lengths of time (all, daily, weekly, monthly, yearly) or numbers of backups (last,
-    hourly, daily, weekly, monthly, yearly).
+    hourly, daily, weekly, monthly, yearly). alert has the channels that tell of the job, default all; alert_events
+    in its stead the events that each of them tells: { ops = ["backup-succeeded", "unhealthy"] }.
   EOT
   type = map(object({
     expect = optional(object({
@@ -322,9 +334,11 @@ variable "jobs" {
       max_total = optional(string)
       min_keep  = optional(number)
     }), {})
-    max_size    = optional(string)
-    max_per_day = optional(number)
-    time_zone   = optional(string)
+    alert        = optional(list(string))
+    alert_events = optional(map(list(string)))
+    max_size     = optional(string)
+    max_per_day  = optional(number)
+    time_zone    = optional(string)
   }))
   default = {}
 
@@ -388,12 +402,26 @@ variable "jobs" {
     error_message = "expect.shrink: want 0 or a ratio below 1; expect.grow: 0 or a ratio above 1"
   }
   validation {
+    condition = alltrue(flatten([for j in values(var.jobs) : [
+      for channel in concat(coalesce(j.alert, []), keys(coalesce(j.alert_events, {}))) : contains(keys(var.alert_channels), channel)
+    ]]))
+    error_message = "alert, alert_events: want names of alert_channels"
+  }
+  validation {
+    condition     = alltrue(flatten([for j in values(var.jobs) : [for events in values(coalesce(j.alert_events, {})) : [for event in events : contains(local.events, event)]]]))
+    error_message = "alert_events: want backup-failed, cleanup-failed, unhealthy, backup-succeeded, cleanup-succeeded or healthy"
+  }
+  validation {
+    condition     = alltrue([for j in values(var.jobs) : j.alert == null || j.alert_events == null])
+    error_message = "alert and alert_events say the same in two ways: want one of them"
+  }
+  validation {
     condition     = alltrue([for j in values(var.jobs) : j.time_zone == null || can(regex("^(UTC|[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*)+)$", j.time_zone))])
     error_message = "time_zone: want UTC or a name such as Europe/Paris"
   }
 }
 
-# Schedules and alarms.
+# Schedules and alarms. Alerts are in variables_alerts.tf.
 
 variable "monitor_minutes" {
   description = "How often the monitor looks at everything. What a run costs grows with the number of stored backups (README). A written backup or report is looked at at once in any case."

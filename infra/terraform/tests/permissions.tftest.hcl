@@ -10,6 +10,16 @@ variables {
   bucket      = "acme-vault"
   object_lock = { mode = "governance", days = 7 }
   kms_key_arn = "arn:aws:kms:eu-west-3:123456789012:key/1a2b3c4d-0000-4000-8000-1a2b3c4d5e6f"
+  alert_channels = {
+    ops     = { slack = { webhook = "ssm:/acme/slack" } }
+    team    = { slack = { token = "ssm:/acme/token", channel = "C0123456789" } }
+    mail    = { email = { from = "Holdfast <backup@mail.Example.com>", to = ["ops@example.com", "Night <night@example.org>"], ses = {} } }
+    far     = { email = { from = "Backup@example.net", to = ["ops@example.com"], ses = { region = "eu-west-1" } } }
+    partner = { email = { from = "other@example.com", to = ["other@partner.example"], smtp = { host = "smtp.example.com", user = "backup", password = "ssm:/shared/smtp" } } }
+    hook    = { webhook = { url = "ssm:/acme/hook", secret = "ssm:/acme/hook-secret" } }
+    again   = { webhook = { url = "ssm:/acme/hook" } }
+    phone   = { shoutrrr = { url = "ssm:/acme/phone" } }
+  }
 }
 
 run "actions" {
@@ -23,12 +33,14 @@ run "actions" {
       ])
       restore = join(" ", ["kms:Decrypt", "logs:CreateLogStream", "logs:PutLogEvents", "s3:GetObject", "s3:ListBucket", "ssm:GetParameter"])
       retention = join(" ", [
-        "logs:CreateLogStream", "logs:PutLogEvents", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectLegalHold",
-        "s3:GetObjectRetention", "s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions", "ssm:GetParameter",
+        "logs:CreateLogStream", "logs:PutLogEvents", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject",
+        "s3:GetObjectLegalHold", "s3:GetObjectRetention", "s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions", "s3:PutObject",
+        "ssm:GetParameter",
       ])
       monitor = join(" ", [
         "kms:Decrypt", "logs:CreateLogStream", "logs:PutLogEvents", "s3:GetBucketPublicAccessBlock",
-        "s3:GetBucketVersioning", "s3:GetObject", "s3:ListBucket", "s3:ListBucketVersions", "s3:PutObject", "ssm:GetParameter",
+        "s3:GetBucketVersioning", "s3:GetObject", "s3:ListBucket", "s3:ListBucketVersions", "s3:PutObject", "ses:SendEmail", "ses:SendRawEmail",
+        "ssm:GetParameter",
       ])
     }
     error_message = "a function may do more or less than it should: ${jsonencode({ for name, p in aws_iam_role_policy.function : name => sort(distinct(flatten([for s in jsondecode(p.policy).Statement : s.Action]))) })}"
@@ -61,14 +73,14 @@ run "objects" {
       } } == {
       broker    = { "s3:GetObject" = "", "s3:PutObject" = "arn:aws:s3:::acme-vault/backups/* arn:aws:s3:::acme-vault/reports/*", "s3:PutObjectRetention" = "arn:aws:s3:::acme-vault/backups/*", "s3:DeleteObject" = "", "s3:DeleteObjectVersion" = "" }
       restore   = { "s3:GetObject" = "arn:aws:s3:::acme-vault/backups/*", "s3:PutObject" = "", "s3:PutObjectRetention" = "", "s3:DeleteObject" = "", "s3:DeleteObjectVersion" = "" }
-      retention = { "s3:GetObject" = "", "s3:PutObject" = "", "s3:PutObjectRetention" = "", "s3:DeleteObject" = "arn:aws:s3:::acme-vault/backups/* arn:aws:s3:::acme-vault/reports/*", "s3:DeleteObjectVersion" = "arn:aws:s3:::acme-vault/backups/* arn:aws:s3:::acme-vault/reports/*" }
+      retention = { "s3:GetObject" = "arn:aws:s3:::acme-vault/state/retention.json", "s3:PutObject" = "arn:aws:s3:::acme-vault/state/retention.json", "s3:PutObjectRetention" = "", "s3:DeleteObject" = "arn:aws:s3:::acme-vault/backups/* arn:aws:s3:::acme-vault/reports/*", "s3:DeleteObjectVersion" = "arn:aws:s3:::acme-vault/backups/* arn:aws:s3:::acme-vault/reports/*" }
       monitor   = { "s3:GetObject" = "arn:aws:s3:::acme-vault/backups/* arn:aws:s3:::acme-vault/reports/* arn:aws:s3:::acme-vault/state/*", "s3:PutObject" = "arn:aws:s3:::acme-vault/state/*", "s3:PutObjectRetention" = "", "s3:DeleteObject" = "", "s3:DeleteObjectVersion" = "" }
     }
     error_message = "a function reaches other objects than it should"
   }
   assert {
     condition = alltrue(flatten([for p in concat(values(aws_iam_role_policy.function), [aws_iam_role_policy.scheduler]) : [
-      for s in jsondecode(p.policy).Statement : [for resource in s.Resource : can(regex("^arn:aws:(s3:::acme-vault(/(backups|reports|state)/\\*)?|(ssm|logs|kms|lambda|sqs):eu-west-3:123456789012:.+)$", resource))]
+      for s in jsondecode(p.policy).Statement : [for resource in s.Resource : can(regex("^arn:aws:(s3:::acme-vault(/(backups/\\*|reports/\\*|state/\\*|state/retention.json))?|(ssm|logs|kms|lambda|sqs):eu-west-3:123456789012:.+|ses:eu-west-[13]:123456789012:.+)$", resource))]
     ]]))
     error_message = "a policy reaches beyond this deployment"
   }
@@ -120,12 +132,87 @@ run "secrets" {
 
   assert {
     condition = { for name, p in aws_iam_role_policy.function : name => join(" ", sort(flatten([for s in jsondecode(p.policy).Statement : s.Resource if contains(s.Action, "ssm:GetParameter")]))) } == {
-      for name, secrets in { broker = true, restore = true, retention = false, monitor = false } : name => join(" ", concat(
-        secrets ? ["arn:aws:ssm:eu-west-3:123456789012:parameter/acme/broker-secret", "arn:aws:ssm:eu-west-3:123456789012:parameter/acme/broker-secret-old"] : [],
-        ["arn:aws:ssm:eu-west-3:123456789012:parameter/acme/config"],
-      ))
+      for name, parameters in {
+        broker    = ["/acme/broker-secret", "/acme/broker-secret-old", "/acme/config"]
+        restore   = ["/acme/broker-secret", "/acme/broker-secret-old", "/acme/config"]
+        retention = ["/acme/config"]
+        monitor   = ["/acme/config", "/acme/hook", "/acme/hook-secret", "/acme/phone", "/acme/slack", "/acme/token", "/shared/smtp"]
+      } : name => join(" ", [for parameter in parameters : "arn:aws:ssm:eu-west-3:123456789012:parameter${parameter}"])
     }
-    error_message = "another function than broker and restore reads the secret, or one of them does not"
+    error_message = "another function than broker and restore reads the broker's secret, another than the monitor those of the channels, or one of them not its own"
+  }
+}
+
+# All that retention may do to objects but delete them.
+run "retention_keeps_one_record" {
+  command = plan
+
+  assert {
+    condition = [for s in jsondecode(aws_iam_role_policy.function["retention"].policy).Statement : s if length(setintersection(s.Action, ["s3:GetObject", "s3:PutObject"])) > 0] == [{
+      Sid      = "KeepRecord"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject", "s3:PutObject"]
+      Resource = ["arn:aws:s3:::acme-vault/state/retention.json"]
+    }]
+    error_message = "retention reads or writes something else than what it did"
+  }
+  assert {
+    # S3's own key encrypts the record.
+    condition     = !anytrue([for s in jsondecode(aws_iam_role_policy.function["retention"].policy).Statement : anytrue([for action in s.Action : startswith(action, "kms:")])])
+    error_message = "retention may use the customer key"
+  }
+}
+
+# The monitor sends mail from the addresses of its channels, as nobody else.
+run "mail" {
+  command = plan
+
+  assert {
+    condition = { for name, p in aws_iam_role_policy.function : name => [for s in jsondecode(p.policy).Statement : s if anytrue([for action in s.Action : startswith(action, "ses:")])] } == {
+      broker = [], restore = [], retention = [], monitor = [{
+        Sid    = "SendMail"
+        Effect = "Allow"
+        Action = ["ses:SendEmail", "ses:SendRawEmail"]
+        Resource = [
+          "arn:aws:ses:eu-west-1:123456789012:identity/Backup@example.net", "arn:aws:ses:eu-west-1:123456789012:identity/example.net",
+          "arn:aws:ses:eu-west-1:123456789012:identity/ops@example.com", "arn:aws:ses:eu-west-1:123456789012:identity/example.com",
+          "arn:aws:ses:eu-west-3:123456789012:identity/backup@mail.Example.com", "arn:aws:ses:eu-west-3:123456789012:identity/mail.example.com",
+          "arn:aws:ses:eu-west-3:123456789012:identity/example.com", "arn:aws:ses:eu-west-3:123456789012:identity/ops@example.com",
+          "arn:aws:ses:eu-west-3:123456789012:identity/night@example.org", "arn:aws:ses:eu-west-3:123456789012:identity/example.org",
+          "arn:aws:ses:eu-west-1:123456789012:configuration-set/*", "arn:aws:ses:eu-west-3:123456789012:configuration-set/*",
+        ]
+        Condition = { StringEqualsIgnoreCase = { "ses:FromAddress" = ["Backup@example.net", "backup@mail.Example.com"] } }
+      }]
+    }
+    error_message = "mail: ${jsonencode([for s in jsondecode(aws_iam_role_policy.function["monitor"].policy).Statement : s if s.Sid == "SendMail"])}"
+  }
+}
+
+run "without_channels" {
+  command = plan
+
+  variables {
+    alert_channels = {}
+  }
+
+  assert {
+    condition = [for s in jsondecode(aws_iam_role_policy.function["monitor"].policy).Statement : join(" ", s.Resource) if anytrue([for action in s.Action : startswith(action, "ssm:") || startswith(action, "ses:")])] == [
+      "arn:aws:ssm:eu-west-3:123456789012:parameter/acme/config",
+    ]
+    error_message = "the monitor may read secrets, or send mail, of no channel"
+  }
+}
+
+run "without_ses" {
+  command = plan
+
+  variables {
+    alert_channels = { partner = { email = { from = "other@example.com", to = ["other@partner.example"], smtp = { host = "smtp.example.com" } } } }
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.function["monitor"].policy, "ses:") && !strcontains(aws_iam_role_policy.function["monitor"].policy, "ReadSecrets")
+    error_message = "the monitor may send mail by SES, or read secrets, which no channel asks for"
   }
 }
 

@@ -29,6 +29,7 @@ module "holdfast" {
   storage_class       = "STANDARD_IA"
   object_lock         = var.object_lock
   noncurrent_days     = 60
+  price               = "0.0125 USD"
 
   # The functions.
   packages             = var.packages
@@ -49,7 +50,13 @@ module "holdfast" {
   operators         = var.operators
   jobs              = var.jobs
 
-  # When, and who is told.
+  # Who is told what is wrong with a job.
+  alert_channels  = var.alert_channels
+  alert_remind    = "12h"
+  alert_severity  = var.alert_severity
+  alert_heartbeat = var.alert_heartbeat
+
+  # When, and who is told when that does not run.
   monitor_minutes = 5
   retention_hours = 6
   alarm_topic_arn = var.alarm_topic_arn

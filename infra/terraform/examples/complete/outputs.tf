@@ -18,6 +18,11 @@ output "broker_secret_command" {
   value       = module.holdfast.broker_secret_command
 }
 
+output "alert_secret_commands" {
+  description = "The lines to run once for each secret of a channel."
+  value       = module.holdfast.alert_secret_commands
+}
+
 output "config_document" {
   description = "What the functions are configured by; `holdfast --config` reads it too."
   value       = module.holdfast.config_document

@@ -83,9 +83,68 @@ variable "alarm_topic_arn" {
 }
 
 variable "alarm_emails" {
-  description = "Who is mailed."
+  description = "Who is mailed of alarms."
   type        = set(string)
   default     = ["ops@example.com"]
+}
+
+variable "alert_channels" {
+  description = "Where people are told. The output alert_secret_commands has the lines that make the parameters."
+  type        = any
+  default = {
+    # An incoming webhook of Slack. It tells the bad three kinds of news.
+    ops = {
+      slack = { webhook = "ssm:/acme-backups/slack-webhook" }
+    }
+    # A bot, which edits what it said when that is over.
+    team = {
+      slack     = { token = "ssm:/acme-backups/slack-token", channel = "C0123456789" }
+      events    = ["backup-failed", "cleanup-failed", "unhealthy", "backup-succeeded", "cleanup-succeeded", "healthy"]
+      digest    = "monday 08:00"
+      time_zone = "Europe/Paris"
+    }
+    # Mail by SES, in this account.
+    mail = {
+      email    = { from = "Holdfast <backup@example.com>", to = ["ops@example.com", "\"Ops, night\" <night@example.org>"], ses = { region = "eu-west-1" } }
+      severity = "critical"
+      remind   = "0"
+    }
+    # Mail through another mail server.
+    partner = {
+      email = {
+        from = "backup@example.com"
+        to   = ["backups@partner.example"]
+        smtp = { host = "smtp.example.com", port = 465, tls = "tls", user = "backup@example.com", password = "ssm:/acme-backups/smtp-password" }
+      }
+      events = ["healthy"]
+    }
+    # JSON for a program of yours, signed.
+    hook = {
+      webhook = { url = "ssm:/acme-backups/hook-url", secret = "ssm:/acme-backups/hook-secret" }
+      remind  = "6h"
+    }
+    # Anything else that shoutrrr knows.
+    phone = {
+      shoutrrr = { url = "ssm:/acme-backups/phone-url" }
+      severity = "critical"
+    }
+  }
+}
+
+variable "alert_severity" {
+  description = "How bad some checks are."
+  type        = map(string)
+  default     = { failed-run = "critical", unfinished = "off" }
+}
+
+variable "alert_heartbeat" {
+  description = "URLs that each round of the monitor pings."
+  type        = map(string)
+  default = {
+    start   = "https://hc-ping.com/0b4ff0c1-3b6e-4a5b-8d2c-a0b1c2d3e4f5/start"
+    success = "https://hc-ping.com/0b4ff0c1-3b6e-4a5b-8d2c-a0b1c2d3e4f5"
+    failure = "https://hc-ping.com/0b4ff0c1-3b6e-4a5b-8d2c-a0b1c2d3e4f5/fail"
+  }
 }
 
 variable "hosts" {
@@ -127,10 +186,15 @@ variable "jobs" {
       max_size    = "2GiB"
       max_per_day = 48
       time_zone   = "Europe/Paris"
+      alert       = ["ops", "team", "mail", "hook", "phone"]
     }
     "web1/media" = {
       expect = { every = "7d", shrink = 0 }
       keep   = { last = 10, hourly = 24, daily = 7, weekly = 4, monthly = 6, yearly = 2 }
+      alert_events = {
+        partner = ["backup-succeeded", "unhealthy"]
+        ops     = ["backup-failed"]
+      }
     }
     db-sessions = {
       expect = { every = "1h", grace = "0" }

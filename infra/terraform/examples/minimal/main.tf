@@ -15,8 +15,16 @@ provider "aws" {
   region = "eu-west-3"
 }
 
+variable "slack_webhook" {
+  description = "Where an incoming webhook of Slack is kept, such as ssm:/holdfast/slack-webhook; null to be told by alarms alone. The output alert_secret_commands has the line that puts it there."
+  type        = string
+  default     = null
+}
+
 module "holdfast" {
   source = "../.."
+
+  alert_channels = { for webhook in var.slack_webhook[*] : "ops" => { slack = { webhook = webhook } } }
 
   # After the first apply, `pusher init` on each host prints what belongs here:
   # hosts = { web1 = { key = "ed25519:…", jobs = ["crm"] } }
@@ -30,4 +38,9 @@ output "pusher_init" {
 output "broker_secret_command" {
   description = "The line to run once, before the first backup."
   value       = module.holdfast.broker_secret_command
+}
+
+output "alert_secret_commands" {
+  description = "The line to run once for the webhook."
+  value       = module.holdfast.alert_secret_commands
 }
