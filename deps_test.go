@@ -19,6 +19,15 @@ const module = "github.com/holdfast-backup/holdfast"
 // beside the root; ARCHITECTURE.md shows the same as a picture. A name ending in
 // /* stands for the packages below it. What is not in the table may import none.
 var siblings = map[string][]string{
+	"alert/conform":   {"alert/sample"},
+	"alert/email":     {"alert/fault", "alert/plain", "secret"},
+	"alert/fault":     {"secret"},
+	"alert/open":      {"alert/email", "alert/shoutrrr", "alert/slack", "alert/webhook", "config", "secret"},
+	"alert/plain":     {},
+	"alert/sample":    {},
+	"alert/shoutrrr":  {"alert/fault", "alert/plain", "secret"},
+	"alert/slack":     {"alert/fault", "alert/plain", "secret"},
+	"alert/webhook":   {"alert/fault", "secret"},
 	"api":             {},
 	"awsenv":          {"secret"},
 	"broker":          {"api", "catalog", "token"},
@@ -27,7 +36,7 @@ var siblings = map[string][]string{
 	"client":          {"api", "token"},
 	"config":          {"secret"},
 	"doctor":          {"api", "client", "config", "secret", "source/open", "stream", "token"},
-	"function":        {"api", "awsenv", "broker", "cli", "config", "monitor", "retention", "rounds", "secret", "site", "token", "vault/open"},
+	"function":        {"alert/open", "api", "awsenv", "broker", "cli", "config", "monitor", "retention", "rounds", "secret", "site", "token", "vault/open"},
 	"heartbeat":       {"secret"},
 	"monitor":         {"catalog", "token"},
 	"operator":        {"api", "catalog", "client", "restore"},
@@ -35,14 +44,15 @@ var siblings = map[string][]string{
 	"push":            {"api", "heartbeat", "secret", "stream"},
 	"restore":         {"api", "proc", "secret", "stream", "token", "watch"},
 	"retention":       {"catalog"},
-	"rounds":          {"config", "monitor", "retention"},
-	"server":          {"broker", "config", "monitor", "retention", "rounds", "secret", "site", "vault/open"},
-	"site":            {"config", "secret", "token", "vault/open"},
+	"rounds":          {"alert", "config", "heartbeat", "monitor", "retention", "status"},
+	"server":          {"alert/open", "broker", "config", "monitor", "retention", "rounds", "secret", "site", "status", "token", "vault/open"},
+	"site":            {"config", "secret", "status", "token", "vault/open"},
 	"source/command":  {"proc", "secret", "watch"},
 	"source/mysql":    {"proc", "secret", "watch"},
 	"source/open":     {"config", "secret", "source/*"},
 	"source/postgres": {"proc", "secret", "watch"},
 	"source/stdin":    {"watch"},
+	"status":          {"catalog", "retention"},
 	"token":           {"secret"},
 	"vault/open":      {"config", "secret", "vault/*"},
 }
@@ -52,6 +62,7 @@ var siblings = map[string][]string{
 var notInPusher = []string{
 	module + "/internal/broker", module + "/internal/vault", module + "/internal/retention",
 	module + "/internal/monitor", module + "/internal/restore", module + "/internal/server",
+	module + "/internal/alert", module + "/internal/status",
 	"github.com/aws/",
 }
 

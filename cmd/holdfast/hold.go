@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os/user"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,10 +31,7 @@ func holdCommand(o *options) *cobra.Command {
 				if e.Held {
 					return nil
 				}
-				mark := held{At: time.Now().UTC().Truncate(time.Second), Reason: reason}
-				if u, err := user.Current(); err == nil {
-					mark.By = u.Username
-				}
+				mark := held{By: whoami(), At: time.Now().UTC().Truncate(time.Second), Reason: reason}
 				body, err := json.Marshal(mark)
 				if err != nil {
 					return err

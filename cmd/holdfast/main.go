@@ -70,6 +70,7 @@ of it failed.`,
 		listCommand(&o), cleanCommand(&o), monitorCommand(&o), simulateCommand(&o),
 		restoreCommand(&o), verifyCommand(&o), urlCommand(&o),
 		holdCommand(&o), releaseCommand(&o), checkCommand(&o),
+		statusCommand(&o), silenceCommand(&o), alertCommand(&o),
 		versionCommand(&o),
 	)
 	return root

@@ -15,12 +15,14 @@ import (
 
 func monitorCommand(o *options) *cobra.Command {
 	var run monitor.Options
-	var reread, quiet bool
+	var reread, quiet, tell bool
 	command := &cobra.Command{
 		Use:   "monitor [[HOST/]JOB]",
 		Short: "Judge every job: fresh, big enough, whole; exit 1 when something is unhealthy",
 		Long: `Judge every job from what is in the vault: fresh, big enough, of the usual size,
-whole, signed. holdfast serve does the same all the time.
+whole, signed. holdfast serve does the same all the time. With --alert also do what it
+does besides: tell the channels under alerts in holdfast.yaml what has changed, write
+the status page into the vault, and ping the heartbeat.
 
 With --broker it judges what the broker lists, by the policies of the local
 configuration file: names, sizes and manifests, without a memory and without
@@ -28,12 +30,16 @@ reading data again.
 
 Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged.`,
 		Example: `  holdfast monitor
-  holdfast monitor --quiet      # for cron, which then mails what is unhealthy`,
+  holdfast monitor --quiet             # for cron, which then mails what is unhealthy
+  holdfast monitor --alert --quiet     # for cron, where holdfast serve does not run`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			var err error
 			if run.Only, err = onlyJob(args); err != nil {
 				return err
+			}
+			if tell && (o.broker != "" || run.DryRun || run.Only != nil) {
+				return cli.Usage(errors.New("--alert: goes with neither --broker nor --dry-run nor a job"))
 			}
 			c, vaults, err := o.watched(command.Context())
 			if err != nil {
@@ -48,7 +54,12 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
 			} else if reread {
 				run.HashBytes = monitor.DefaultHashBytes
 			}
-			all, err := r.Monitor(command.Context(), vaults, run)
+			var all []monitor.Result
+			if tell {
+				all, err = o.tell(command, c, r, run)
+			} else {
+				all, err = r.Monitor(command.Context(), vaults, run)
+			}
 			if o.asJSON {
 				err = errors.Join(err, cli.JSON(command.OutOrStdout(), map[string]any{"vaults": all}))
 			} else {
@@ -71,6 +82,7 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
 	}
 	command.Flags().BoolVarP(&run.DryRun, "dry-run", "n", false, "do not remember what was found")
 	command.Flags().BoolVarP(&quiet, "quiet", "q", false, "say nothing while all is healthy")
+	command.Flags().BoolVar(&tell, "alert", false, "tell people what has changed, write the status page, ping the heartbeat")
 	command.Flags().BoolVar(&reread, "reread", true, "read the newest objects again, in turn, and compare their hashes")
 	return command
 }

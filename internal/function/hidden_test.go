@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/holdfast-backup/holdfast"
@@ -33,7 +34,7 @@ func TestWhatSomebodyDeletedByNameIsNotSweptAway(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "by name") {
 		t.Errorf("got error %v, want the finding", err)
 	}
-	left, err := client.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: &w.bucket})
+	left, err := client.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: &w.bucket, Prefix: aws.String(holdfast.BackupsPrefix)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func TestWhatSomebodyDeletedByNameIsNotSweptAway(t *testing.T) {
 	if _, err := w.invoke(Retention(w.env()), event(t, "schedule.json")); err != nil && strings.Contains(err.Error(), "by name") {
 		t.Errorf("after they were brought back: %v", err)
 	}
-	if got := len(w.stored(w.bucket)); got != 2*len(all) {
+	if got := len(w.kept(w.bucket)); got != 2*len(all) {
 		t.Errorf("%d objects are listed, want %d", got, 2*len(all))
 	}
 }

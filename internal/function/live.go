@@ -2,10 +2,14 @@ package function
 
 import (
 	"context"
+	"net/http"
 	"reflect"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	channel "github.com/holdfast-backup/holdfast/internal/alert/open"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/rounds"
 	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/site"
 	"github.com/holdfast-backup/holdfast/internal/token"
@@ -24,12 +28,16 @@ type opened struct {
 	vaults  map[string]holdfast.Vault
 	sealer  *token.Sealer                // for the broker alone
 	secrets map[secret.Ref]secret.Secret // that went into it
+	watcher *rounds.Watcher              // for the monitor alone
+	current *site.Registry               // of the last configuration that uses this
+	broken  bool                         // a channel could not be opened
 }
 
 // loader makes configurations live. It is for one caller at a time.
 type loader struct {
 	env    Env
 	sealed bool // whether the broker's secret is wanted
+	told   bool // whether people are told
 	last   *live
 }
 
@@ -54,13 +62,15 @@ func (l *loader) load(ctx context.Context) (*live, error) {
 	} else if next.opened, err = l.open(ctx, c); err != nil {
 		return nil, err
 	}
+	next.current.Store(registry)
 	l.last = next
 	return next, nil
 }
 
 // usable reports whether what is open is what c would open.
 func (l *loader) usable(ctx context.Context, c *config.Holdfast) bool {
-	if l.last == nil || !reflect.DeepEqual(l.last.config.Vaults, c.Vaults) || l.last.config.Broker != c.Broker {
+	if l.last == nil || l.last.broken || !reflect.DeepEqual(l.last.config.Vaults, c.Vaults) || l.last.config.Broker != c.Broker ||
+		l.told && !reflect.DeepEqual(l.last.config.Alerts.Channels, c.Alerts.Channels) {
 		return false
 	}
 	for ref, before := range l.last.secrets {
@@ -72,7 +82,7 @@ func (l *loader) usable(ctx context.Context, c *config.Holdfast) bool {
 }
 
 func (l *loader) open(ctx context.Context, c *config.Holdfast) (*opened, error) {
-	o := &opened{secrets: map[secret.Ref]secret.Secret{}}
+	o := &opened{secrets: map[secret.Ref]secret.Secret{}, current: &site.Registry{}}
 	resolve := func(ctx context.Context, ref secret.Ref) (secret.Secret, error) {
 		s, err := l.env.AWS.Secret(ctx, ref)
 		if err == nil {
@@ -89,5 +99,30 @@ func (l *loader) open(ctx context.Context, c *config.Holdfast) (*opened, error) 
 	o.vaults, err = site.Vaults(ctx, c.Vaults, func(string) open.Options {
 		return open.Options{Secrets: resolve, Now: l.env.Now, Log: l.env.Log}
 	})
+	if err == nil && l.told {
+		l.tell(ctx, c, o, resolve)
+	}
 	return o, err
 }
+
+// tell makes what tells people. A channel that cannot be opened is tried again
+// with the next configuration; until then the others say so.
+func (l *loader) tell(ctx context.Context, c *config.Holdfast, o *opened, resolve secret.Resolver) {
+	client := &http.Client{}
+	channels, problems := channel.Open(ctx, c.Alerts.Channels, channel.Options{Secrets: resolve, HTTP: client, Now: l.env.Now})
+	for _, err := range problems {
+		l.env.Log.Error("alerts", "err", err)
+		o.broken = true
+	}
+	o.watcher = rounds.NewWatcher(rounds.WatcherOptions{
+		Rounds:   rounds.Rounds{Registry: func() *config.Registry { return o.current.Load() }, Now: l.env.Now},
+		Channels: channels, HTTP: client, Program: "holdfast " + l.env.Version,
+		Link: func(ctx context.Context, vault string) (string, error) {
+			return site.PageLink(ctx, o.vaults[vault], linkLife)
+		},
+	})
+}
+
+// linkLife is how long a link to the status page is asked to open it. It ends with
+// the function's own credentials, which is sooner.
+const linkLife = 7 * 24 * time.Hour

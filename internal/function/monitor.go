@@ -13,7 +13,7 @@ import (
 
 // monitorMargin is what is left of an invocation's time for remembering what was
 // found and saying it.
-const monitorMargin = 40 * time.Second
+const monitorMargin = time.Minute
 
 // reread is how much of the stored data each scheduled run reads again, for a few
 // seconds: at a run every five minutes at most 77 GB a day.
@@ -22,19 +22,13 @@ const reread int64 = 256 << 20 // bytes
 // Monitor returns the function that judges all vaults. An event of S3 has it
 // judge only the jobs of which something has arrived; any other event, all.
 func Monitor(e Env) Handler {
-	return monitoring{e, configurations(e), e.metrics("monitor")}.handle
+	return monitoring{e, configurations(e, true), e.metrics("monitor")}.handle
 }
 
 type monitoring struct {
 	env            Env
 	configurations *awsenv.Cache[*live]
 	metrics        metrics
-}
-
-// judged is what came of one vault.
-type judged struct {
-	all []monitor.Result
-	err error
 }
 
 func (m monitoring) handle(ctx context.Context, event []byte) (any, error) {
@@ -45,22 +39,28 @@ func (m monitoring) handle(ctx context.Context, event []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	vaults, jobs := rounds.ToMonitor(l.vaults), map[string][]holdfast.JobName(nil)
+	vaults, jobs := maps.Clone(l.vaults), map[string][]holdfast.JobName(nil)
 	if some {
 		jobs = arrived(m.env.Log, l, records)
-		maps.DeleteFunc(vaults, func(name string, _ monitor.Vault) bool { return jobs[name] == nil })
+		maps.DeleteFunc(vaults, func(name string, _ holdfast.Vault) bool { return jobs[name] == nil })
+	} else {
+		m.beat(l.watcher.Begin(ctx))
 	}
 	working, cancel := beforeDeadline(ctx, monitorMargin)
 	defer cancel()
-	for _, j := range inEach(vaults, func(name string, vault monitor.Vault) judged {
+	fine := true
+	for _, round := range inEach(vaults, func(name string, vault holdfast.Vault) rounds.Watched {
 		o := monitor.Options{HashBytes: reread}
 		if some {
 			o = monitor.Options{Jobs: jobs[name]}
 		}
-		all, err := l.rounds(m.env).Monitor(working, map[string]monitor.Vault{name: vault}, o)
-		return judged{all, err}
+		return l.watcher.Vault(working, name, vault, o)
 	}) {
-		m.say(&t, l, j)
+		m.say(&t, l, round)
+		fine = fine && round.Fine()
+	}
+	if !some {
+		m.beat(l.watcher.End(ctx, fine))
 	}
 	// An alarm goes off when something goes wrong, and again only after it was
 	// over: this is what is new, while something else may have been wrong for days.
@@ -69,23 +69,30 @@ func (m monitoring) handle(ctx context.Context, event []byte) (any, error) {
 	return nil, t.verdict()
 }
 
-// say logs what came of one vault and counts it.
-func (m monitoring) say(t *tally, l *live, j judged) {
-	for _, result := range j.all {
-		logResult(m.env.Log, result)
-		t.findings = append(t.findings, result.Findings...)
-		for _, change := range result.Transitions {
-			if change.Change == monitor.Opened || change.Change == monitor.Worsened {
-				t.opened++
-			}
-		}
-		if j.err == nil && !t.part {
-			m.metrics.ofVault(result.Vault, figures(result, l.registry.Revoked)...)
+// beat logs a heartbeat that did not arrive: what watches it will notice.
+func (m monitoring) beat(err error) {
+	if err != nil {
+		m.env.Log.Warn("heartbeat", "err", err)
+	}
+}
+
+// say logs what came of one vault and counts it. That a channel fails is no failure
+// of the monitor: the others tell of it, and where none can the heartbeat stops.
+func (m monitoring) say(t *tally, l *live, round rounds.Watched) {
+	logResult(m.env.Log, round.Result)
+	round.LogTelling(m.env.Log)
+	t.findings = append(t.findings, round.Findings...)
+	for _, change := range round.Transitions {
+		if change.Change == monitor.Opened || change.Change == monitor.Worsened {
+			t.opened++
 		}
 	}
-	if j.err != nil {
-		t.errs = append(t.errs, j.err)
-		m.env.Log.Error("monitor", "err", j.err)
+	if round.Judging == nil && !t.part {
+		m.metrics.ofVault(round.Vault, figures(round.Result, l.registry.Revoked)...)
+	}
+	if round.Judging != nil {
+		t.errs = append(t.errs, round.Judging)
+		m.env.Log.Error("monitor", "err", round.Judging)
 	}
 }
 

@@ -31,7 +31,7 @@ func TestRetentionThinsOutAllVaultsWithoutTheBrokersSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	for bucket, prefix := range map[string]string{w.bucket: "backups/web1/crm/", second: "below/backups/web1/media/"} {
-		keys := w.stored(bucket)
+		keys := w.kept(bucket)
 		if len(keys) != 6 || slices.ContainsFunc(keys, func(key string) bool { return !strings.HasPrefix(key, prefix) }) {
 			t.Errorf("left in %s: %q, want three backups", bucket, keys)
 		}
@@ -52,8 +52,8 @@ func TestRetentionThinsOutAllVaultsWithoutTheBrokersSecret(t *testing.T) {
 	if _, err := w.invoke(retention, event(t, "schedule.json")); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.measured("Vault", "main"); got["Deleted"] != 0 || len(w.stored(w.bucket)) != 6 {
-		t.Errorf("the second time: metrics %v, stored %q", got, w.stored(w.bucket))
+	if got := w.measured("Vault", "main"); got["Deleted"] != 0 || len(w.kept(w.bucket)) != 6 {
+		t.Errorf("the second time: metrics %v, stored %q", got, w.kept(w.bucket))
 	}
 }
 
@@ -74,7 +74,7 @@ func TestAFindingOfRetentionIsItsErrorInOneLine(t *testing.T) {
 	if diff := cmp.Diff(map[string]float64{"Completed": 1, "Findings": 1, "Failed": 0}, w.measured("Function", "retention")); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
 	}
-	if got := len(w.stored(w.bucket)); got != 20 {
+	if got := len(w.kept(w.bucket)); got != 20 {
 		t.Errorf("%d objects are left, want all 20", got)
 	}
 }
@@ -95,7 +95,7 @@ func TestRetentionStopsBeforeTheDeadlineAndTheNextRunGoesOn(t *testing.T) {
 	if !errors.Is(err, errUnfinished) || ctx.Err() != nil {
 		t.Fatalf("got %v at %v, want %v before the deadline", err, ctx.Err(), errUnfinished)
 	}
-	if got := len(w.stored(w.bucket)); got != 6+10 {
+	if got := len(w.kept(w.bucket)); got != 6+10 {
 		t.Errorf("%d objects are left, want those of the first job's 3 backups and of the second's 5", got)
 	}
 	if len(w.logged("retention did not finish")) != 1 {
@@ -113,7 +113,7 @@ func TestRetentionStopsBeforeTheDeadlineAndTheNextRunGoesOn(t *testing.T) {
 	if _, err := w.invoke(Retention(w.env()), event(t, "schedule.json")); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(w.stored(w.bucket)); got != 12 {
+	if got := len(w.kept(w.bucket)); got != 12 {
 		t.Errorf("%d objects are left after the next run, want 12", got)
 	}
 }
@@ -130,7 +130,7 @@ func TestAVaultThatDoesNotAnswerIsAFailureAndTheOthersAreThinnedOut(t *testing.T
 	if err == nil || !strings.Contains(err.Error(), `vault "absent"`) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v, want what failed", err)
 	}
-	if got := len(w.stored(w.bucket)); got != 6 {
+	if got := len(w.kept(w.bucket)); got != 6 {
 		t.Errorf("%d objects are left in the other vault, want 6", got)
 	}
 	if diff := cmp.Diff(map[string]float64{"Completed": 0, "Findings": 0, "Failed": 1}, w.measured("Function", "retention")); diff != "" {

@@ -14,9 +14,10 @@ import (
 )
 
 // configurations returns what retention and the monitor run by: without the
-// broker's secret, which they may not read.
-func configurations(e Env) *awsenv.Cache[*live] {
-	load := loader{env: e}
+// broker's secret, which they may not read. told says that it is for the monitor,
+// which tells people.
+func configurations(e Env, told bool) *awsenv.Cache[*live] {
+	load := loader{env: e, told: told}
 	return awsenv.NewCache("configuration", e.Now, e.Log, load.load)
 }
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -191,6 +192,12 @@ func (w *world) stored(bucket string) []string {
 		}
 	}
 	return keys
+}
+
+// kept returns the keys of what is stored, but for the state.
+func (w *world) kept(bucket string) []string {
+	w.t.Helper()
+	return slices.DeleteFunc(w.stored(bucket), func(key string) bool { return strings.Contains(key, holdfast.StatePrefix) })
 }
 
 // backup stores a whole backup of that age with a signed manifest, and returns it.

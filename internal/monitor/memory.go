@@ -134,9 +134,14 @@ func (r *run) store(ctx context.Context, m *memory) error {
 	return nil
 }
 
-// unsaved adds the finding that the memory could not be written. It can't be
-// remembered, so it is opened by each run anew.
+// unsaved adds the finding that the memory could not be written, unless the vault
+// cannot be reached at all. It can't be remembered, so it is opened by each run anew.
 func (o outcome) unsaved(err error, now time.Time) outcome {
+	for _, known := range o.findings {
+		if known.Check == holdfast.CheckReachable {
+			return o
+		}
+	}
 	f := holdfast.Finding{
 		Check: holdfast.CheckState, Severity: holdfast.Warning, Since: now,
 		Summary: "the monitor's memory could not be written: " + oneLine(err.Error()),

@@ -86,7 +86,8 @@ func merge(st *state, l *look, raced bool) outcome {
 	if !later(holdfast.JobName{}) {
 		st.Looked = l.at
 	}
-	st.Revision++
+	// Also after a memory that was lost: what is begun anew must not count as older.
+	st.Revision = max(st.Revision+1, l.at.UnixMilli())
 	if l.postured {
 		st.Postured = l.at
 	}

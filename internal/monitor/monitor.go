@@ -58,7 +58,7 @@
 // two monitors at once neither lose nor repeat a transition:
 //
 //	{"version": 1,
-//	 "revision": 12,                             counts the changes of the document
+//	 "revision": 1761660300000,                  grows with each change of the document
 //	 "looked": "2025-10-28T14:05:00Z",           when the vault was last judged
 //	 "postured": "2025-10-28T13:35:00Z",         when it was last asked how it is protected
 //	 "jobs": {"web1/crm": {

@@ -22,8 +22,8 @@ type Result struct {
 	// transitions again: rather twice than never.
 	Remembered bool `json:"remembered"`
 	// Open is all that is wrong in the vault by the state that was saved, also
-	// with jobs that the run was not about, and Revision counts the changes
-	// of that state: of two results the one with the greater knows more. Where
+	// with jobs that the run was not about, and Revision grows with
+	// each change of that state: of two results the one with the greater knows more. Where
 	// nothing was saved Revision is 0, and Open the findings of this run.
 	Open     []holdfast.Finding `json:"-"`
 	Revision int64              `json:"-"`

@@ -21,7 +21,7 @@ const stateVersion = 1
 // state is what the monitor remembers; the package comment shows the document.
 type state struct {
 	Version  int                `json:"version"`
-	Revision int64              `json:"revision"` // counts the changes of the document
+	Revision int64              `json:"revision"` // grows with each change of the document
 	Looked   time.Time          `json:"looked,omitzero"`
 	Postured time.Time          `json:"postured,omitzero"`
 	Jobs     map[string]*record `json:"jobs"` // by JobName.String

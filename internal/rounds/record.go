@@ -36,23 +36,25 @@ func record(ctx context.Context, vault holdfast.Stater, s retention.Summary, fai
 	if err != nil {
 		return fmt.Errorf("encode %q: %w", holdfast.CleanupKey, err)
 	}
+	// At first as if there were none: who may not list is not told that there is
+	// none, but that asking is forbidden.
+	_, err = vault.Swap(ctx, holdfast.CleanupKey, body, "")
 	for range recordTries {
+		if !errors.Is(err, holdfast.ErrConflict) {
+			break
+		}
+		known, tag, loadErr := vault.Load(ctx, holdfast.CleanupKey)
+		if loadErr != nil {
+			return fmt.Errorf("load %q: %w", holdfast.CleanupKey, loadErr)
+		}
 		var before holdfast.Cleanup
-		known, tag, err := vault.Load(ctx, holdfast.CleanupKey)
-		switch {
-		case errors.Is(err, holdfast.ErrNotExist):
-		case err != nil:
-			return fmt.Errorf("load %q: %w", holdfast.CleanupKey, err)
-		case json.Unmarshal(known, &before) == nil && before.At.After(last.At):
+		if json.Unmarshal(known, &before) == nil && before.At.After(last.At) {
 			return nil
 		}
 		_, err = vault.Swap(ctx, holdfast.CleanupKey, body, tag)
-		if !errors.Is(err, holdfast.ErrConflict) {
-			if err != nil {
-				err = fmt.Errorf("store %q: %w", holdfast.CleanupKey, err)
-			}
-			return err
-		}
 	}
-	return fmt.Errorf("store %q: %w, %d times", holdfast.CleanupKey, holdfast.ErrConflict, recordTries)
+	if err != nil {
+		return fmt.Errorf("store %q: %w", holdfast.CleanupKey, err)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@
 package rounds
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -60,7 +61,8 @@ func (r Rounds) Retention(ctx context.Context, vaults map[string]holdfast.Vault,
 		}, o)
 		all = append(all, Cleaned{name, summary})
 		if !o.DryRun && o.Only == nil && !errors.Is(err, context.Canceled) {
-			err = errors.Join(err, record(ctx, vaults[name], summary, err))
+			// Why the run failed says enough: that it left no record is told only of one that did not.
+			err = cmp.Or(err, record(ctx, vaults[name], summary, err))
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("vault %q: %w", name, err))

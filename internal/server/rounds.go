@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -47,7 +48,7 @@ func (s *Server) rounds(ctx context.Context) {
 		s.repeat(ctx, every.Retention.Duration(), nil, func() { s.inEachVault(ctx, "retention", cleaningTime, s.clean) })
 	})
 	running.Go(func() {
-		s.repeat(ctx, every.Monitor.Duration(), s.monitorNow, func() { s.inEachVault(ctx, "monitor", watchingTime, s.watch) })
+		s.repeat(ctx, every.Monitor.Duration(), s.monitorNow, func() { s.lookAround(ctx) })
 	})
 	running.Wait()
 }
@@ -106,20 +107,37 @@ func (s *Server) clean(ctx context.Context, vaults map[string]holdfast.Vault) {
 	}
 }
 
-// watch runs the monitor once and logs what changed.
-func (s *Server) watch(ctx context.Context, vaults map[string]holdfast.Vault) {
-	all, err := s.round().Monitor(ctx, rounds.ToMonitor(vaults), monitor.Options{HashBytes: reread})
-	for _, result := range all {
-		if errors.Is(ctx.Err(), context.Canceled) && !result.Remembered {
-			continue // the server stops; that says nothing of the vault
-		}
-		for _, t := range result.Transitions {
-			if t.Change != monitor.Still {
-				s.o.Log.Warn("monitor: "+string(t.Change)+": "+t.Finding.Summary, "vault", result.Vault, "host", t.Finding.Host, "job", t.Finding.Job, "check", t.Finding.Check, "severity", t.Finding.Severity)
+// lookAround does a round of the monitor in all vaults, between two beats of its heart.
+func (s *Server) lookAround(ctx context.Context) {
+	var running sync.WaitGroup
+	running.Go(func() { s.beat(s.watcher.Begin(ctx)) })
+	var fine atomic.Int64
+	s.inEachVault(ctx, "monitor", watchingTime, func(ctx context.Context, vaults map[string]holdfast.Vault) {
+		for name, vault := range vaults {
+			if s.watch(ctx, name, vault) {
+				fine.Add(1)
 			}
 		}
+	})
+	running.Wait()
+	if ctx.Err() == nil { // else the server stops, which is no failure
+		s.beat(s.watcher.End(ctx, int(fine.Load()) == len(s.vaults)))
 	}
-	if err != nil && !errors.Is(err, context.Canceled) {
-		s.o.Log.Error("monitor", "err", err)
+}
+
+func (s *Server) beat(err error) {
+	if err != nil {
+		s.o.Log.Warn("heartbeat", "err", err)
 	}
+}
+
+// watch does a round of the monitor in one vault and logs what changed. It
+// reports whether the monitor did all that it is there for.
+func (s *Server) watch(ctx context.Context, name string, vault holdfast.Vault) bool {
+	round := s.watcher.Vault(ctx, name, vault, monitor.Options{HashBytes: reread})
+	if errors.Is(ctx.Err(), context.Canceled) && !round.Remembered {
+		return false // the server stops; that says nothing of the vault
+	}
+	round.Log(s.o.Log)
+	return round.Fine()
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/monitor"
+	"github.com/holdfast-backup/holdfast/internal/rounds"
 )
 
 // roundVault is an empty vault that counts rounds. What it does not implement
@@ -57,9 +59,12 @@ func (v *roundVault) Load(context.Context, string) ([]byte, string, error) {
 	return nil, "", holdfast.ErrNotExist
 }
 
-func (v *roundVault) Swap(context.Context, string, []byte, string) (string, error) {
+func (v *roundVault) Swap(_ context.Context, key string, _ []byte, _ string) (string, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if key != monitor.StateKey {
+		return "tag", nil // of what comes after the round
+	}
 	v.watched = append(v.watched, time.Now())
 	return "tag", nil
 }
@@ -84,6 +89,7 @@ func roundsFor(t *testing.T, length time.Duration, vaults map[string]holdfast.Va
 	if err := s.Reload(s.o.Config); err != nil {
 		t.Fatal(err)
 	}
+	s.watcher = rounds.NewWatcher(rounds.WatcherOptions{Rounds: s.round()})
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
 	stopped, stop := context.WithCancel(context.WithoutCancel(ctx))

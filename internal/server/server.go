@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/rounds"
 	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/site"
 )
@@ -36,6 +37,7 @@ type Server struct {
 	registry site.Registry
 	vaults   map[string]holdfast.Vault
 	handler  http.Handler
+	watcher  *rounds.Watcher
 	// monitorNow asks the monitor for a round before its time.
 	monitorNow chan struct{}
 }
@@ -64,9 +66,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	return s, s.wire(ctx)
 }
 
-// Reload puts hosts, operators, jobs and policies of another configuration into
-// force: a host that is revoked in it is refused from the next call on. Vaults,
-// addresses and secrets stay as they are until a restart.
+// Reload puts hosts, operators, jobs, policies and who is told what of another
+// configuration into force: a host that is revoked in it is refused from the next
+// call on. Vaults, addresses, channels and secrets stay as they are until a restart.
 func (s *Server) Reload(c *config.Holdfast) error {
 	registry, err := c.Registry()
 	if err != nil {

@@ -8,9 +8,12 @@ import (
 	"net/url"
 	"strings"
 
+	channel "github.com/holdfast-backup/holdfast/internal/alert/open"
 	"github.com/holdfast-backup/holdfast/internal/broker"
+	"github.com/holdfast-backup/holdfast/internal/rounds"
 	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/site"
+	"github.com/holdfast-backup/holdfast/internal/token"
 	"github.com/holdfast-backup/holdfast/internal/vault/open"
 )
 
@@ -63,6 +66,45 @@ func (s *Server) wire(ctx context.Context) error {
 		return err
 	}
 	mux.Handle(root+"/", http.StripPrefix(root, b.Handler()))
+	pages := &statusPages{root: root, secure: base.Scheme == "https", sealer: sealer, now: s.o.Now, log: s.o.Log}
+	if c.Broker.MetricsToken != "" {
+		if pages.token, err = s.metricsToken(ctx); err != nil {
+			return err
+		}
+	}
+	s.watcher = s.newWatcher(ctx, sealer)
+	pages.state = s.watcher.Status
+	pages.register(mux)
 	s.handler = mux
 	return nil
+}
+
+// minToken is how long the bearer token of metrics must be, in bytes.
+const minToken = 16
+
+func (s *Server) metricsToken(ctx context.Context) (secret.Secret, error) {
+	t, err := s.o.Secrets(ctx, s.o.Config.Broker.MetricsToken)
+	if err != nil {
+		return t, fmt.Errorf("broker.metrics_token: %w", err)
+	}
+	if n := len(t.Reveal()); n < minToken {
+		return t, fmt.Errorf("broker.metrics_token: has %d bytes, want at least %d", n, minToken)
+	}
+	return t, nil
+}
+
+// newWatcher opens the channels. One that cannot be opened is said at once, and by
+// the others: backups must not wait for a chat's token.
+func (s *Server) newWatcher(ctx context.Context, sealer *token.Sealer) *rounds.Watcher {
+	client := &http.Client{}
+	channels, problems := channel.Open(ctx, s.o.Config.Alerts.Channels, channel.Options{Secrets: s.o.Secrets, HTTP: client, Now: s.o.Now})
+	for _, err := range problems {
+		s.o.Log.Error("alerts", "err", err)
+	}
+	return rounds.NewWatcher(rounds.WatcherOptions{
+		Rounds: s.round(), Channels: channels, HTTP: client, Program: "holdfast " + s.o.Version,
+		Link: func(context.Context, string) (string, error) {
+			return StatusLink(sealer, s.o.Config.Broker.URL, s.o.Now().Add(LinkLife))
+		},
+	})
 }
