@@ -100,10 +100,13 @@ type Thread struct {
 	ID     string    `json:"id"` // Message.ID of the one that began it
 	At     time.Time `json:"at"` // and its At
 	Posted string    `json:"-"`  // what the channel returned for it
-	// Items are all that the thread is about, in the order of the message
-	// that began it, with the steps they are at: Opened for what is going on
-	// unchanged or worse, Resolved for what is over.
+	// Items are what the thread is about, in the order of the message that
+	// began it, with the steps they are at: Opened for what is going on
+	// unchanged or worse, Resolved for what is over. More is how many further
+	// ones are left out, Open how many of all are going on.
 	Items []Item `json:"items"`
+	More  int    `json:"more,omitempty"`
+	Open  int    `json:"open,omitempty"`
 }
 
 // Over reports whether all that the thread is about is over.
@@ -113,7 +116,7 @@ func (t Thread) Over() bool {
 			return false
 		}
 	}
-	return true
+	return t.Open == 0
 }
 
 // Overview is the state of the whole, for a digest.

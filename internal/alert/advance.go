@@ -28,6 +28,7 @@ const maxText = 500
 // advance brings the state up to the moment: what is open, what is over, what
 // each channel should be told. It sends nothing, and does nothing the second time.
 func advance(st *state, m moment) {
+	st.ids = nil
 	st.mend(m)
 	troubled := st.troubled(m)
 	live := st.live()
@@ -94,15 +95,24 @@ func (st *state) found(live map[key]*incident, k key, f holdfast.Finding, at, no
 		if !f.Since.IsZero() && f.Since.Before(at) {
 			i.Opened = f.Since
 		}
-		for ids := st.byID(); ids[i.ID] != nil; {
-			i.ID = digest(i.ID)
-		}
-		live[k], st.Incidents = i, append(st.Incidents, i)
+		st.add(i)
+		live[k] = i
 	}
 	i.Cleared = time.Time{}
 	i.Finding = bounded(f)
 	i.Finding.Since = i.Opened
 	i.Flapping = len(recent(st.Openings[k.String()], at)) >= flapLimit
+}
+
+// add adds an incident under an id that no other has.
+func (st *state) add(i *incident) {
+	if st.ids == nil {
+		st.ids = st.byID()
+	}
+	for st.ids[i.ID] != nil {
+		i.ID = digest(i.ID)
+	}
+	st.ids[i.ID], st.Incidents = i, append(st.Incidents, i)
 }
 
 // clear notes that nothing is wrong any more.

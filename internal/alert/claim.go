@@ -29,13 +29,14 @@ type turn struct {
 	tellings []telling
 	busy     bool // another run has claimed it
 	waiting  bool // it wants to be left alone
+	fails    int  // runs in a row in which it failed
 }
 
 // claim finds out what each channel has to be told, and claims those that can be.
 func (st *state) claim(m moment, owner string, takes time.Duration) map[string]*turn {
 	turns := map[string]*turn{}
 	for name := range m.rules.Channels {
-		c, t := st.channel(name), &turn{tellings: st.tell(name, m)}
+		c, t := st.channel(name), &turn{tellings: st.tell(name, m), fails: st.channel(name).Fails}
 		if len(t.tellings) == 0 {
 			continue
 		}
@@ -86,7 +87,7 @@ func (st *state) record(results map[string]result, owner string, now time.Time) 
 		if r.cutOff {
 			continue
 		}
-		c.Tried, c.Waiting = now, time.Time{}
+		c.Tried, c.Waiting, c.Broken = now, time.Time{}, false
 		if r.err == nil {
 			c.Fails, c.Since, c.Err = 0, time.Time{}, ""
 			continue

@@ -11,7 +11,7 @@ import (
 )
 
 // saveTime is how long loading and saving the state may take.
-const saveTime = 30 * time.Second
+const saveTime = 10 * time.Second
 
 // asideKey is where a damaged state is kept.
 func asideKey(now time.Time) string {
@@ -31,10 +31,16 @@ func (t *Teller) update(ctx context.Context, must bool, change func(*state)) (*s
 	defer cancel()
 	for try := range maxSwaps {
 		st, before, tag, err := t.load(ctx)
+		if err != nil && try > 0 && ctx.Err() != nil {
+			break // not the vault is away, but the time is over
+		}
 		if err != nil {
 			return t.remember(change, err)
 		}
 		contents := st.contents()
+		if err := t.recall(st); err != nil {
+			return nil, err
+		}
 		change(st)
 		body, err := st.encode()
 		if err != nil {
@@ -51,7 +57,7 @@ func (t *Teller) update(ctx context.Context, must bool, change func(*state)) (*s
 		}
 		stepAside(ctx, try)
 	}
-	err := fmt.Errorf("store %q: %w, %d times", StateKey, holdfast.ErrConflict, maxSwaps)
+	err := fmt.Errorf("store %q: %w, again and again", StateKey, holdfast.ErrConflict)
 	if must {
 		return t.remember(change, err)
 	}
@@ -79,33 +85,36 @@ func (t *Teller) remember(change func(*state), err error) (*state, error) {
 	return st, err
 }
 
-// load fetches the state, with what could not be saved of it before. One that
-// cannot be understood is begun anew: what is open is then told again.
+// load fetches the state. One that cannot be understood is begun anew: what is
+// open is then told again.
 func (t *Teller) load(ctx context.Context) (st *state, before []byte, tag string, err error) {
 	before, tag, err = t.vault.Load(ctx, StateKey)
 	if errors.Is(err, holdfast.ErrNotExist) {
-		before, tag, err = nil, "", nil
+		return newState(), nil, "", nil
 	}
 	if err != nil {
 		return nil, nil, "", fmt.Errorf("load %q: %w", StateKey, err)
 	}
-	st = newState()
-	if tag != "" {
-		if st, err = decodeState(before); err != nil {
-			st = newState()
-		}
-	}
-	if t.unsaved.is {
-		mine, err := decodeState(t.known)
-		if err != nil {
-			return nil, nil, "", fmt.Errorf("remember %q: %v", StateKey, err)
-		}
-		now := t.options.Now().UTC()
-		st.notAfter(now)
-		mine.notAfter(now)
-		st.merge(mine, t.unsaved)
+	if st, err = decodeState(before); err != nil {
+		st = newState()
 	}
 	return st, before, tag, nil
+}
+
+// recall adds to the state what could not be saved before.
+func (t *Teller) recall(st *state) error {
+	if !t.unsaved.is {
+		return nil
+	}
+	mine, err := decodeState(t.known)
+	if err != nil {
+		return fmt.Errorf("remember %q: %v", StateKey, err)
+	}
+	now := t.options.Now().UTC()
+	st.notAfter(now)
+	mine.notAfter(now)
+	st.merge(mine, t.unsaved)
+	return nil
 }
 
 // store replaces what was there before, having kept it aside if it is damaged.

@@ -22,31 +22,30 @@ func savedAll() unsaved {
 func toldKey(channel string, i *incident) string { return "told " + channel + " " + i.ID }
 func newsKey(channel string, n news) string      { return "news " + channel + " " + n.id() }
 
-// contents returns the ids of incidents, of what channels were told of them, when,
-// and of the news.
-func (st *state) contents() map[string]time.Time {
-	all := map[string]time.Time{}
+// contents returns the ids of incidents and of news, and what channels were told.
+func (st *state) contents() map[string]told {
+	all := map[string]told{}
 	for _, i := range st.Incidents {
-		all[i.ID] = i.Opened
+		all[i.ID] = told{}
 		for name, t := range i.Told {
-			all[toldKey(name, i)] = t.At
+			all[toldKey(name, i)] = t
 		}
 	}
 	for name, c := range st.Channels {
 		for _, n := range c.News {
-			all[newsKey(name, n)] = n.At
+			all[newsKey(name, n)] = told{}
 		}
 	}
 	return all
 }
 
 // note adds what has changed since the state had those contents.
-func (u *unsaved) note(before map[string]time.Time, st *state) {
+func (u *unsaved) note(before map[string]told, st *state) {
 	u.is = true
 	after := st.contents()
-	for id, at := range after {
+	for id, t := range after {
 		was, is := before[id]
-		u.fresh[id] = u.fresh[id] || !is || !was.Equal(at)
+		u.fresh[id] = u.fresh[id] || !is || was != t
 	}
 	for id := range before {
 		_, is := after[id]
@@ -119,10 +118,12 @@ func (i *incident) merge(mine *incident, newer bool) {
 		i.Closed = true
 	}
 	for name, t := range mine.Told {
-		i.know(name, t)
+		if had := i.Told[name]; had.N != t.N || had.Over != t.Over || !had.At.Equal(t.At) {
+			i.know(name, t)
+		}
 	}
 	for name := range mine.Due {
-		if _, was := i.Told[name]; !was {
+		if t, was := i.Told[name]; !was || t.Over && mine.Told[name].Over {
 			i.due(name)
 		}
 	}

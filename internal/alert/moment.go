@@ -16,6 +16,7 @@ type moment struct {
 	// unsilenced says why the silences could not be read, "" if they could.
 	unsilenced string
 	vault      string
+	broken     map[string]error // channels that could not be set up
 	// channelsOnly limits what is told to channels that take no messages.
 	channelsOnly bool
 }

@@ -40,6 +40,7 @@ func (m moment) unreachable() bool {
 func (st *state) watchChannels(m moment, live map[key]*incident) {
 	for name := range m.rules.Channels {
 		c := st.channel(name)
+		c.setUp(m.broken[name], m.now)
 		k := key{check: holdfast.CheckChannel, about: name}
 		switch i := live[k]; {
 		case c.broken(m.now):
@@ -53,9 +54,20 @@ func (st *state) watchChannels(m moment, live map[key]*incident) {
 		}
 	}
 	for k, i := range live {
-		if _, ok := m.rules.Channels[k.about]; i.ofChannel() && !ok {
+		c := st.Channels[k.about]
+		if i.ofChannel() && (c == nil || m.now.Sub(c.Used) >= abandoned) {
 			i.clear(m.now) // nobody wants to use it any more
 		}
+	}
+}
+
+// setUp notes that a channel could not be set up, or could be after all.
+func (c *channel) setUp(err error, now time.Time) {
+	switch {
+	case err != nil && c.Fails == 0:
+		c.Fails, c.Since, c.Err, c.Broken = brokenRuns, now, cut(holdfast.Printable(err.Error()), maxText), true
+	case err == nil && c.Broken:
+		c.Fails, c.Since, c.Err, c.Broken = 0, time.Time{}, "", false
 	}
 }
 

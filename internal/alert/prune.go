@@ -12,6 +12,14 @@ import (
 // and ended, after giveUp.
 const giveUp = 7 * 24 * time.Hour
 
+// forget is how long a channel is remembered that no run's rules name: another
+// monitor may have other rules, be it for a moment, and must not cause what was told
+// to be told again. Sooner, after abandoned, nobody is told any more that it fails.
+const (
+	forget    = 7 * 24 * time.Hour
+	abandoned = time.Hour
+)
+
 // maxWait is the longest that a service can ask to be left alone.
 const maxWait = 24 * time.Hour
 
@@ -22,14 +30,17 @@ const maxItems = 30
 // mend takes out what cannot be: what is remembered of channels that are gone, and
 // times to come.
 func (st *state) mend(m moment) {
-	gone := func(name string) bool { _, ok := m.rules.Channels[name]; return !ok }
+	for name := range m.rules.Channels {
+		st.channel(name).Used = m.now
+	}
+	gone := func(name string) bool {
+		c := st.Channels[name]
+		return c == nil || m.now.Sub(c.Used) >= forget
+	}
 	maps.DeleteFunc(st.Channels, func(name string, _ *channel) bool { return gone(name) })
 	for _, i := range st.Incidents {
 		maps.DeleteFunc(i.Due, func(name string, _ bool) bool { return gone(name) })
 		maps.DeleteFunc(i.Told, func(name string, _ told) bool { return gone(name) })
-	}
-	for name := range m.rules.Channels {
-		st.channel(name)
 	}
 	st.notAfter(m.now)
 }
@@ -42,7 +53,12 @@ func (st *state) notAfter(now time.Time) {
 			*at = now
 		}
 	}
+	if st.Looked.After(now.Add(holdfast.FutureTolerance)) {
+		st.Looked, st.Revision = now, 0 // or nothing would be believed until then
+	}
+	past(&st.Cleaned)
 	for _, i := range st.Incidents {
+		past(&i.Opened)
 		past(&i.Cleared)
 		for name, t := range i.Told {
 			past(&t.At)
@@ -50,7 +66,7 @@ func (st *state) notAfter(now time.Time) {
 		}
 	}
 	for _, c := range st.Channels {
-		for _, at := range []*time.Time{&c.Since, &c.Tried, &c.NewsFrom, &c.Digested} {
+		for _, at := range []*time.Time{&c.Since, &c.Tried, &c.Used, &c.NewsFrom, &c.Digested} {
 			past(at)
 		}
 		if !c.Claim.holds("", now) {
@@ -88,7 +104,7 @@ func (st *state) prune(m moment) {
 			return false
 		}
 		owed := false
-		for name := range m.rules.Channels {
+		for name := range st.Channels {
 			owed = owed || m.owed(name, i)
 		}
 		given := owed && m.now.Sub(i.Cleared) >= giveUp

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -43,7 +44,7 @@ func (t *Teller) send(ctx context.Context, m moment, turns map[string]*turn, tak
 			}
 		}
 		begun++
-		go func() { results <- named{name, t.sendAll(ctx, name, turn.tellings, takes)} }()
+		go func() { results <- named{name, t.sendAll(ctx, name, turn, takes)} }()
 	}
 	all := make(map[string]result, begun)
 	for range begun {
@@ -67,22 +68,46 @@ func (t *Teller) link(ctx context.Context) string {
 	return link
 }
 
-// sendAll sends messages through one channel until one is not taken.
-func (t *Teller) sendAll(ctx context.Context, name string, tellings []telling, takes time.Duration) result {
+// withholdAfter is in how many runs in a row a channel must have failed before it
+// is sent a message without the words of others.
+const withholdAfter = 2
+
+// sendAll sends messages through one channel until its time is over. One that is
+// refused does not keep the others: it may be for what a host made it say. Should
+// that go on, it is sent without its words.
+func (t *Teller) sendAll(ctx context.Context, name string, turn *turn, takes time.Duration) result {
 	within, cancel := context.WithTimeout(ctx, takes)
 	defer cancel()
 	var r result
-	for _, telling := range tellings {
+	behind := map[key]bool{} // of what the channel does not know the step before
+	for _, telling := range turn.tellings {
+		if slices.ContainsFunc(telling.about, func(i *incident) bool { return behind[i.key()] }) {
+			continue
+		}
 		posted, err := t.deliver(within, name, telling.message)
-		if err != nil {
-			var retry *holdfast.RetryAfterError
-			if errors.As(err, &retry) {
-				r.after = retry.After
+		var retry *holdfast.RetryAfterError
+		comeAgain := errors.As(err, &retry)
+		if err != nil && !comeAgain && within.Err() == nil && turn.fails >= withholdAfter {
+			if again, refused := t.deliver(within, name, withheld(telling.message)); refused == nil {
+				posted, err = again, nil
 			}
+		}
+		if err == nil {
+			r.taken = append(r.taken, taken{telling, posted})
+			continue
+		}
+		if r.err == nil {
 			r.err, r.cutOff = err, ctx.Err() != nil
+		}
+		for _, i := range telling.about {
+			behind[i.key()] = true
+		}
+		if comeAgain {
+			r.after = retry.After
+		}
+		if comeAgain || within.Err() != nil {
 			break
 		}
-		r.taken = append(r.taken, taken{telling, posted})
 	}
 	return r
 }

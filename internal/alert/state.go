@@ -29,7 +29,8 @@ const stateVersion = 1
 //	 "channels": {"ops": {
 //	   "claim": {"owner": "…", "until": "…"},       while a run sends through it
 //	   "fails": 2, "since": "…", "err": "…",        runs in a row in which it failed
-//	   "tried": "…", "waiting": "…",                last use; until when it wants to be left alone
+//	   "tried": "…", "waiting": "…",                last message; until when it wants to be left alone
+//	   "used": "…",                                  last run whose rules name it
 //	   "threads": {"<message>": {"at": "…", "posted": "…", "incidents": ["…"]}},
 //	   "news_from": "…", "news": […],               good news that is still to be told
 //	   "digested": "…"}}}                           the digest that was sent last
@@ -45,6 +46,8 @@ type state struct {
 	Cleaned   time.Time              `json:"cleaned,omitzero"`
 	Dropped   int                    `json:"dropped,omitempty"`
 	Channels  map[string]*channel    `json:"channels"`
+
+	ids map[string]*incident // by id, while many are opened; nil until it is asked for
 }
 
 // channel is what is remembered of one channel.
@@ -53,7 +56,9 @@ type channel struct {
 	Fails    int                `json:"fails,omitempty"`
 	Since    time.Time          `json:"since,omitzero"`
 	Err      string             `json:"err,omitempty"`
+	Broken   bool               `json:"broken,omitempty"` // Err is that it could not be set up
 	Tried    time.Time          `json:"tried,omitzero"`
+	Used     time.Time          `json:"used,omitzero"` // by a run whose rules name it, last
 	Waiting  time.Time          `json:"waiting,omitzero"`
 	Threads  map[string]*thread `json:"threads,omitempty"` // by Message.ID
 	NewsFrom time.Time          `json:"news_from,omitzero"`

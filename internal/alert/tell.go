@@ -2,6 +2,7 @@ package alert
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -38,7 +39,7 @@ func (st *state) tell(name string, m moment) []telling {
 	openings, changes := map[string][]change{}, map[string][]change{}
 	for _, i := range st.Incidents {
 		c := change{i, m.step(name, i)}
-		if c.step == "" || !m.covers(i) {
+		if c.step == "" || !m.covers(i) || !m.urgent(c.step) {
 			continue
 		}
 		if t, was := i.Told[name]; !was || c.step == holdfast.Opened {
@@ -68,7 +69,7 @@ func (st *state) tell(name string, m moment) []telling {
 		}
 	}
 	all = slices.Concat(ends, all, rest)
-	if m.channelsOnly {
+	if m.channelsOnly || !m.in.Whole {
 		return all
 	}
 	all = append(all, st.tellNews(name, m)...)
@@ -77,6 +78,12 @@ func (st *state) tell(name string, m moment) []telling {
 		all = append(all, telling{message: message, digest: slot, since: since})
 	}
 	return all
+}
+
+// urgent reports whether a step is told at once. A run about some jobs leaves what
+// can wait to the next one about all, which tells of many jobs in one message.
+func (m moment) urgent(step holdfast.Step) bool {
+	return m.in.Whole || step == holdfast.Opened || step == holdfast.Worsened
 }
 
 // together returns the groups with their worst first, in this order too, or one
@@ -94,14 +101,35 @@ func (m moment) together(groups map[string][]change) [][]change {
 }
 
 func (m moment) worstFirst(a, b change) int {
-	over := func(c change) int {
-		if c.step == holdfast.Resolved {
+	return cmp.Or(m.worse(a, b), cmp.Compare(a.key().String(), b.key().String()), a.Opened.Compare(b.Opened), cmp.Compare(a.ID, b.ID))
+}
+
+// worse orders changes by what is worse: what is over last, then by severity, and of
+// the same the vault's own first.
+func (m moment) worse(a, b change) int {
+	after := func(is bool) int {
+		if is {
 			return 1
 		}
 		return 0
 	}
-	return cmp.Or(cmp.Compare(over(a), over(b)), cmp.Compare(rank(m.severity(a.incident)), rank(m.severity(b.incident))),
-		cmp.Compare(a.key().String(), b.key().String()), a.Opened.Compare(b.Opened), cmp.Compare(a.ID, b.ID))
+	return cmp.Or(cmp.Compare(after(a.step == holdfast.Resolved), after(b.step == holdfast.Resolved)),
+		cmp.Compare(rank(m.severity(a.incident)), rank(m.severity(b.incident))),
+		cmp.Compare(after(a.Finding.Host != ""), after(b.Finding.Host != "")))
+}
+
+// byTurns returns changes with the hosts taking turns among what is equally bad: of
+// many only the first are named, and one host must not take all the places.
+func (m moment) byTurns(group []change) []change {
+	turn, taken := make(map[string]int, len(group)), map[string]int{}
+	for _, c := range group {
+		at := fmt.Sprint(c.step == holdfast.Resolved, m.severity(c.incident), c.Finding.Host)
+		turn[c.ID] = taken[at]
+		taken[at]++
+	}
+	group = slices.Clone(group)
+	slices.SortStableFunc(group, func(a, b change) int { return cmp.Or(m.worse(a, b), cmp.Compare(turn[a.ID], turn[b.ID])) })
+	return group
 }
 
 // coversThread reports whether the run may tell of all that a thread is about.
@@ -125,12 +153,22 @@ func (st *state) thread(name string, m moment, group []change) *holdfast.Thread 
 	}
 	ids, view := st.byID(), &holdfast.Thread{ID: id, At: t.At, Posted: t.Posted}
 	for _, id := range t.Incidents {
-		if i := ids[id]; i != nil {
-			step := holdfast.Opened
-			if i.Closed {
-				step = holdfast.Resolved
-			}
-			view.Items = append(view.Items, m.item(name, change{i, step}))
+		if i := ids[id]; i != nil && !i.Closed {
+			view.Open++
+		}
+	}
+	room := maxItems - min(view.Open, maxItems) // what goes on is named first
+	for _, id := range t.Incidents {
+		i := ids[id]
+		switch {
+		case i == nil:
+		case i.Closed && room > 0:
+			room--
+			view.Items = append(view.Items, m.item(name, change{i, holdfast.Resolved}))
+		case !i.Closed && len(view.Items) < maxItems:
+			view.Items = append(view.Items, m.item(name, change{i, holdfast.Opened}))
+		default:
+			view.More++
 		}
 	}
 	return view
@@ -140,6 +178,9 @@ func (st *state) thread(name string, m moment, group []change) *holdfast.Thread 
 func (m moment) telling(name string, group []change, on *holdfast.Thread) telling {
 	t := telling{told: map[string]told{}}
 	parts, lasting := []string{}, false
+	if len(group) > maxItems {
+		group = m.byTurns(group)
+	}
 	for _, c := range group {
 		next := c.Told[name]
 		before := next.At.UTC().Format(time.RFC3339Nano)
@@ -206,10 +247,7 @@ func (st *state) tellNews(name string, m moment) []telling {
 	var t telling
 	var items []holdfast.Item
 	for _, n := range st.Channels[name].News {
-		_, ok := m.in.Jobs[n.job()]
-		if ok || m.in.Whole {
-			t.news, items = append(t.news, n.id()), append(items, n.item(m.in))
-		}
+		t.news, items = append(t.news, n.id()), append(items, n.item(m.in))
 	}
 	if len(items) == 0 {
 		return nil

@@ -23,6 +23,9 @@ const DefaultSendTimeout = 20 * time.Second
 type Options struct {
 	// Channels by name. One that the rules name and that is not here fails.
 	Channels map[string]holdfast.Channel
+	// Broken says of channels that they could not be set up, and why: others
+	// tell of them before there is anything to send.
+	Broken map[string]error
 	// Rules returns those that are in force. Their Wants may be nil, and is then
 	// holdfast.Event.Bad.
 	Rules func() Rules
@@ -102,16 +105,19 @@ func (t *Teller) Run(ctx context.Context, in Input) (Outcome, error) {
 	return r.outcome(), nil
 }
 
+// silencesTime is how long loading the silences may take.
+const silencesTime = 5 * time.Second
+
 // moment returns what a run goes by.
 func (t *Teller) moment(ctx context.Context, in Input) moment {
-	m := moment{now: t.options.Now().UTC(), in: in, rules: t.options.Rules(), vault: t.options.Vault}
+	m := moment{now: t.options.Now().UTC(), in: in, rules: t.options.Rules(), vault: t.options.Vault, broken: t.options.Broken}
 	if m.in.At.IsZero() {
 		m.in.At = m.now
 	}
 	if m.rules.Wants == nil {
 		m.rules.Wants = func(_, _, _ string, event holdfast.Event) bool { return event.Bad() }
 	}
-	ctx, cancel := context.WithTimeout(ctx, saveTime)
+	ctx, cancel := context.WithTimeout(ctx, silencesTime)
 	defer cancel()
 	all, err := LoadSilences(ctx, t.vault, m.now)
 	t.mu.Lock()
@@ -208,7 +214,7 @@ func (st *state) untold(m moment, busy map[string]bool) int {
 		if !m.covers(i) || i.known(m) {
 			continue
 		}
-		due := i.ofChannel() && i.open() && m.severity(i) != Off && len(m.rules.Channels) == 1
+		due := i.ofChannel() && i.open() && len(m.rules.Channels) == 1
 		for name := range m.rules.Channels {
 			due = due || m.step(name, i) != "" && !busy[name]
 		}

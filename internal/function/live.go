@@ -110,13 +110,13 @@ func (l *loader) open(ctx context.Context, c *config.Holdfast) (*opened, error) 
 func (l *loader) tell(ctx context.Context, c *config.Holdfast, o *opened, resolve secret.Resolver) {
 	client := &http.Client{}
 	channels, problems := channel.Open(ctx, c.Alerts.Channels, channel.Options{Secrets: resolve, HTTP: client, Now: l.env.Now})
-	for _, err := range problems {
-		l.env.Log.Error("alerts", "err", err)
+	for name, err := range problems {
+		l.env.Log.Error("alerts", "channel", name, "err", err)
 		o.broken = true
 	}
 	o.watcher = rounds.NewWatcher(rounds.WatcherOptions{
 		Rounds:   rounds.Rounds{Registry: func() *config.Registry { return o.current.Load() }, Now: l.env.Now},
-		Channels: channels, HTTP: client, Program: "holdfast " + l.env.Version,
+		Channels: channels, Broken: problems, HTTP: client, Program: "holdfast " + l.env.Version,
 		Link: func(ctx context.Context, vault string) (string, error) {
 			return site.PageLink(ctx, o.vaults[vault], linkLife)
 		},

@@ -12,8 +12,8 @@ import (
 )
 
 // monitorMargin is what is left of an invocation's time for remembering what was
-// found and saying it.
-const monitorMargin = time.Minute
+// found, telling people, writing the page and the heartbeat: see rounds.Watcher.
+const monitorMargin = 150 * time.Second
 
 // reread is how much of the stored data each scheduled run reads again, for a few
 // seconds: at a run every five minutes at most 77 GB a day.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,15 +23,24 @@ func (r *run) cleanup(ctx context.Context) error {
 	if errors.Is(err, holdfast.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
+	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("load %q: %w", holdfast.CleanupKey, err)
 	}
 	var last holdfast.Cleanup
-	if err := json.Unmarshal(body, &last); err != nil || last.Version != holdfast.CleanupVersion {
+	if err == nil {
+		err = json.Unmarshal(body, &last)
+	}
+	if err == nil && last.Version != holdfast.CleanupVersion {
+		err = fmt.Errorf("version %d is not known, only %d", last.Version, holdfast.CleanupVersion)
+	}
+	if err == nil && last.At.After(r.look.at.Add(holdfast.FutureTolerance)) {
+		err = fmt.Errorf("it is of a time to come, %s", minute(last.At))
+	}
+	if err != nil {
 		r.look.note(holdfast.Finding{
 			Check: holdfast.CheckRetentionFailed, Severity: holdfast.Warning,
-			Summary: "what retention did cannot be read",
-			Hint:    "holdfast clean; see who else writes to the vault",
+			Summary: "what retention did cannot be read: " + oneLine(err.Error()),
+			Hint:    "holdfast clean; see who else writes to " + holdfast.CleanupKey,
 		})
 		return nil
 	}
@@ -52,6 +62,9 @@ func (r *run) cleanup(ctx context.Context) error {
 	for _, f := range last.Findings[:min(len(last.Findings), holdfast.MaxCleanupFindings)] {
 		if !noted[keyOf(f)] && r.takes(f) {
 			noted[keyOf(f)] = true
+			if _, err := holdfast.ParseID(string(f.Backup)); err != nil {
+				f.Backup = ""
+			}
 			f.Since, f.Summary, f.Expected, f.Actual, f.Hint = time.Time{}, oneLine(f.Summary), oneLine(f.Expected), oneLine(f.Actual), oneLine(f.Hint)
 			r.look.note(f)
 		}
@@ -62,7 +75,7 @@ func (r *run) cleanup(ctx context.Context) error {
 // takes reports whether a finding of retention is one that the run speaks of, and
 // none that the monitor sees for itself.
 func (r *run) takes(f holdfast.Finding) bool {
-	if !strings.HasPrefix(f.Check, holdfast.CheckRetention+"-") || f.Severity != holdfast.Critical && f.Severity != holdfast.Warning {
+	if !strings.HasPrefix(f.Check, holdfast.CheckRetention+"-") || !slices.Contains(holdfast.Checks(), f.Check) || f.Severity != holdfast.Critical && f.Severity != holdfast.Warning {
 		return false
 	}
 	switch f.Check {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,7 +52,7 @@ func TestWhatRetentionFoundIsFoundByTheMonitorToo(t *testing.T) {
 		{"a run three days ago", holdfast.Cleanup{}, 72 * time.Hour, []string{}},
 		{"what the monitor sees itself, or nobody watches, or is none of retention's", holdfast.Cleanup{Findings: []holdfast.Finding{
 			other(holdfast.CheckRetentionStray, "", ""), other(holdfast.CheckRetentionBrake, "web9", "crm"), other(holdfast.CheckFresh, "web1", "crm"),
-			{Check: holdfast.CheckRetentionBrake, Severity: "fine", Host: "web1", Job: "crm"},
+			{Check: holdfast.CheckRetentionBrake, Severity: "fine", Host: "web1", Job: "crm"}, other("retention-made-up", "", ""),
 		}}, time.Hour, []string{}},
 		{"one of the whole", holdfast.Cleanup{Findings: []holdfast.Finding{other(holdfast.CheckRetentionSweep, "", "")}}, time.Hour, []string{"warning vault retention-sweep: x y"}},
 	} {
@@ -79,12 +80,16 @@ func TestWhatRetentionFoundIsOverOnceItFindsItNoMore(t *testing.T) {
 }
 
 func TestADamagedRecordOfRetentionIsAFinding(t *testing.T) {
-	for _, body := range []string{"", "{", `{"version":9}`} {
+	for body, why := range map[string]string{
+		"": "unexpected end", "{": "unexpected end", `{"version":9}`: "version 9 is not known",
+		`{"version":1,"at":"2036-01-01T00:00:00Z"}`: "it is of a time to come", // or a clock that was ahead once would hide its silence for years
+	} {
 		h := newHouse(t)
 		h.pushSize(time.Hour, 5000)
 		h.vault.put(holdfast.CleanupKey, []byte(body), h.now)
-		if diff := cmp.Diff([]string{"warning vault retention-failed: what retention did cannot be read"}, found(h.run())); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", body, diff)
+		got := found(h.run())
+		if len(got) != 1 || !strings.HasPrefix(got[0], "warning vault retention-failed: what retention did cannot be read: ") || !strings.Contains(got[0], why) {
+			t.Errorf("%q: found %q, want %q", body, got, why)
 		}
 	}
 }
@@ -145,6 +150,33 @@ func TestAVaultThatCannotBeListedResolvesNothing(t *testing.T) {
 	h.vault.failSwap = func(string) error { return errors.New("gone too") }
 	if r, _ := Run(t.Context(), h.vault, h.opts); r.Revision != 0 {
 		t.Errorf("revision %d of what was not saved, want 0", r.Revision)
+	}
+}
+
+// What could not be looked at is as it was: a listing that fails once must not
+// tell people that somebody's deletions are over.
+func TestALookThatFailsTakesNothingBack(t *testing.T) {
+	h := newHouse(t)
+	h.pushSize(time.Hour, 5000)
+	h.cleaned(holdfast.Cleanup{At: h.now, Error: "disk full"})
+	h.run()
+	h.vault.failList = errors.New("503")
+	h.now = h.now.Add(5 * time.Minute)
+	r, err := Run(t.Context(), h.vault, h.opts)
+	if err == nil {
+		t.Fatal("the listing did not fail")
+	}
+	if diff := cmp.Diff([]string{"opened vault reachable"}, changes(r)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	// A run about one job can judge it, and says nothing of the vault.
+	h.vault.failList, h.opts.Jobs = nil, []holdfast.JobName{{Host: "web1", Job: "crm"}}
+	if diff := cmp.Diff([]string{}, changes(h.run())); diff != "" {
+		t.Errorf("of one job (-want +got):\n%s", diff)
+	}
+	h.opts.Jobs = nil
+	if diff := cmp.Diff([]string{"resolved vault reachable"}, changes(h.run())); diff != "" {
+		t.Errorf("of all (-want +got):\n%s", diff)
 	}
 }
 

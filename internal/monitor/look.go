@@ -31,7 +31,9 @@ type look struct {
 func newLook(now time.Time) *look {
 	return &look{
 		at: now, views: map[holdfast.JobName]*view{}, unwatched: []string{},
-		undecided: map[findingKey]bool{{check: holdfast.CheckStray}: true, {check: holdfast.CheckReports}: true},
+		undecided: map[findingKey]bool{
+			{check: holdfast.CheckStray}: true, {check: holdfast.CheckReports}: true, {check: holdfast.CheckReachable}: true,
+		},
 	}
 }
 

@@ -66,8 +66,8 @@ func merge(st *state, l *look, raced bool) outcome {
 	}
 	for _, known := range st.Open {
 		key, name := keyOf(known), holdfast.JobName{Host: known.Host, Job: known.Job}
-		if found[key] || later(name) || !l.covers(name) {
-			continue
+		if found[key] || later(name) || !l.covers(name) || !l.judged && known.Check != holdfast.CheckState {
+			continue // a look that could not judge the vault takes nothing back
 		}
 		if l.undecided[key] {
 			out.findings = append(out.findings, known)

@@ -226,6 +226,9 @@ func (r *run) observe(ctx context.Context, st *state) error {
 		r.look.judge(v)
 	}
 	r.look.judged = true
+	if r.sawAll() {
+		delete(r.look.undecided, findingKey{check: holdfast.CheckReachable})
+	}
 	return nil
 }
 

@@ -130,9 +130,6 @@ func (w *Watcher) rules() alert.Rules {
 		rules.Severity[check] = holdfast.Severity(severity)
 	}
 	for name, c := range alerts.Channels {
-		if w.o.Channels[name] == nil {
-			continue // not opened: it is new since the process began
-		}
 		rule := alert.Rule{Remind: c.Remind.Every.Duration(), Least: c.Severity}
 		if c.Digest.On {
 			zone := config.Zone(c.TimeZone)

@@ -48,8 +48,8 @@ func record(ctx context.Context, vault holdfast.Stater, s retention.Summary, fai
 			return fmt.Errorf("load %q: %w", holdfast.CleanupKey, loadErr)
 		}
 		var before holdfast.Cleanup
-		if json.Unmarshal(known, &before) == nil && before.At.After(last.At) {
-			return nil
+		if json.Unmarshal(known, &before) == nil && before.At.After(last.At) && !before.At.After(last.At.Add(holdfast.FutureTolerance+time.Hour)) {
+			return nil // a record of much later is one of a clock that was ahead
 		}
 		_, err = vault.Swap(ctx, holdfast.CleanupKey, body, tag)
 	}

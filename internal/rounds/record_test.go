@@ -96,6 +96,20 @@ func TestAnOlderRunDoesNotReplaceALaterOnesRecord(t *testing.T) {
 	}
 }
 
+// Or the silence of retention would go unnoticed until then.
+func TestARecordOfAClockThatWasAheadIsReplaced(t *testing.T) {
+	c := newCleaning(t)
+	for _, at := range []time.Duration{10 * 365 * 24 * time.Hour, 0} {
+		c.clock = now.Add(at)
+		if err := c.run(t.Context(), retention.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := c.recorded(t); !got.At.Equal(now) {
+		t.Errorf("recorded the run at %s, want that of now", got.At)
+	}
+}
+
 func TestARunThatFailedSaysWhyAndOneThatHadNoMoreTimeDoesNot(t *testing.T) {
 	for _, test := range []struct {
 		err  error

@@ -56,7 +56,7 @@ func (s *showing) page(ctx context.Context, vault holdfast.Stater, now status.St
 	if err != nil {
 		return err
 	}
-	if sum == s.sum && now.At.Sub(s.written) < rewrite {
+	if sum == s.sum && now.At.Sub(s.written).Abs() < rewrite {
 		return nil
 	}
 	if err := s.write(ctx, vault, status.JSONKey, func(w io.Writer) error { return status.WriteJSON(w, now) }); err != nil {

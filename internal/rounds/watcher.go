@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,8 @@ type WatcherOptions struct {
 	Rounds
 	// Channels through which people are told, by name.
 	Channels map[string]holdfast.Channel
+	// Broken says of channels that they could not be set up, and why.
+	Broken map[string]error
 	// Link returns a signed URL of the status page of a vault, "" where there is none.
 	Link func(ctx context.Context, vault string) (string, error)
 	// Program is the name and version that the page shows.
@@ -35,6 +38,7 @@ type Watcher struct {
 	o      WatcherOptions
 	mu     sync.Mutex
 	vaults map[string]*watched
+	before []status.Vault // as another Watcher has seen them last
 }
 
 // watched is what the Watcher remembers of a vault.
@@ -50,6 +54,13 @@ func NewWatcher(o WatcherOptions) *Watcher {
 		o.HTTP = http.DefaultClient
 	}
 	return &Watcher{o: o, vaults: map[string]*watched{}}
+}
+
+// TakeOver has a new Watcher show what another has seen last, until its own first round.
+func (w *Watcher) TakeOver(last *Watcher) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.before = last.Status().Vaults
 }
 
 // Watched is what came of a round in one vault.
@@ -72,9 +83,14 @@ func (w Watched) Fine() bool {
 	return w.channels > 0 || len(w.Open) == 0
 }
 
-// tellTime is how long telling people and showing the page may take, also after
-// the deadline of the round.
-const tellTime = 35 * time.Second
+// How long what comes after judging may take, also after the deadline of the
+// round: recalling the last page, telling people, writing the page. A vault that
+// hangs must leave the time to say so.
+const (
+	recallTime = 5 * time.Second
+	tellTime   = time.Minute
+	showTime   = 20 * time.Second
+)
 
 // Vault does a round in one vault, with options that say how much to spend. Where
 // ctx was cancelled nobody is told anything.
@@ -85,29 +101,37 @@ func (w *Watcher) Vault(ctx context.Context, name string, vault holdfast.Vault, 
 		o.Observe = collector.Observe
 	}
 	all, err := w.o.Monitor(ctx, map[string]monitor.Vault{name: vault}, o)
-	round := Watched{Result: all[0], Judging: err, channels: len(w.o.Channels)}
+	round := Watched{Result: all[0], Judging: err, channels: len(w.o.Registry().Alerts().Channels)}
 	if errors.Is(ctx.Err(), context.Canceled) && !round.Remembered {
 		return round
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)
-	defer cancel()
-
 	known.round.Lock()
 	defer known.round.Unlock()
-	known.show.recall(ctx, vault)
+	ctx = context.WithoutCancel(ctx)
+	within(ctx, recallTime, func(ctx context.Context) { known.show.recall(ctx, vault) })
 	facts := w.facts(name, round.Result)
 	facts.Previous = known.show.last.Load()
 	now := collector.Vault(facts)
-	round.Alerts, round.Telling = known.teller.Run(ctx, input(round.Result, now))
+	within(ctx, tellTime, func(ctx context.Context) {
+		round.Alerts, round.Telling = known.teller.Run(ctx, input(round.Result, now))
+	})
 	facts.Channels, facts.Silences = channels(round.Alerts), silences(round.Alerts)
 	now = collector.Vault(facts)
 	known.show.last.Store(&now)
 	if round.Whole {
-		round.Showing = known.show.page(ctx, vault, status.Status{
-			Version: status.FormatVersion, At: round.At, Program: w.o.Program, Vaults: []status.Vault{now},
+		within(ctx, showTime, func(ctx context.Context) {
+			round.Showing = known.show.page(ctx, vault, status.Status{
+				Version: status.FormatVersion, At: round.At, Program: w.o.Program, Vaults: []status.Vault{now},
+			})
 		})
 	}
 	return round
+}
+
+func within(ctx context.Context, limit time.Duration, do func(context.Context)) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	do(ctx)
 }
 
 // Status returns the state of all vaults as the last rounds saw it.
@@ -116,10 +140,10 @@ func (w *Watcher) Status() status.Status {
 	defer w.mu.Unlock()
 	s := status.Status{Version: status.FormatVersion, At: w.o.Now().UTC(), Program: w.o.Program, Vaults: []status.Vault{}}
 	for _, name := range w.o.Registry().Vaults() {
-		if known := w.vaults[name]; known != nil {
-			if last := known.show.last.Load(); last != nil {
-				s.Vaults = append(s.Vaults, *last)
-			}
+		if known := w.vaults[name]; known != nil && known.show.last.Load() != nil {
+			s.Vaults = append(s.Vaults, *known.show.last.Load())
+		} else if i := slices.IndexFunc(w.before, func(v status.Vault) bool { return v.Name == name }); i >= 0 {
+			s.Vaults = append(s.Vaults, w.before[i])
 		}
 	}
 	return s
@@ -139,7 +163,7 @@ func (w *Watcher) vault(name string, vault holdfast.Stater) *watched {
 
 // telling returns how alerts of a vault are told.
 func (w *Watcher) telling(name string) alert.Options {
-	o := alert.Options{Channels: w.o.Channels, Rules: w.rules, Now: w.o.Now}
+	o := alert.Options{Channels: w.o.Channels, Broken: w.o.Broken, Rules: w.rules, Now: w.o.Now}
 	if len(w.o.Registry().Vaults()) > 1 {
 		o.Vault = name
 	}

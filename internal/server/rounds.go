@@ -109,19 +109,20 @@ func (s *Server) clean(ctx context.Context, vaults map[string]holdfast.Vault) {
 
 // lookAround does a round of the monitor in all vaults, between two beats of its heart.
 func (s *Server) lookAround(ctx context.Context) {
+	watcher := s.watcher.Load()
 	var running sync.WaitGroup
-	running.Go(func() { s.beat(s.watcher.Begin(ctx)) })
+	running.Go(func() { s.beat(watcher.Begin(ctx)) })
 	var fine atomic.Int64
 	s.inEachVault(ctx, "monitor", watchingTime, func(ctx context.Context, vaults map[string]holdfast.Vault) {
 		for name, vault := range vaults {
-			if s.watch(ctx, name, vault) {
+			if s.watch(ctx, watcher, name, vault) {
 				fine.Add(1)
 			}
 		}
 	})
 	running.Wait()
 	if ctx.Err() == nil { // else the server stops, which is no failure
-		s.beat(s.watcher.End(ctx, int(fine.Load()) == len(s.vaults)))
+		s.beat(watcher.End(ctx, int(fine.Load()) == len(s.vaults)))
 	}
 }
 
@@ -133,8 +134,8 @@ func (s *Server) beat(err error) {
 
 // watch does a round of the monitor in one vault and logs what changed. It
 // reports whether the monitor did all that it is there for.
-func (s *Server) watch(ctx context.Context, name string, vault holdfast.Vault) bool {
-	round := s.watcher.Vault(ctx, name, vault, monitor.Options{HashBytes: reread})
+func (s *Server) watch(ctx context.Context, watcher *rounds.Watcher, name string, vault holdfast.Vault) bool {
+	round := watcher.Vault(ctx, name, vault, monitor.Options{HashBytes: reread})
 	if errors.Is(ctx.Err(), context.Canceled) && !round.Remembered {
 		return false // the server stops; that says nothing of the vault
 	}

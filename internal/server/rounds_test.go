@@ -86,10 +86,10 @@ func roundsFor(t *testing.T, length time.Duration, vaults map[string]holdfast.Va
 	}
 	s.o.Config.Schedule.Retention = holdfast.Span{N: 1, Unit: holdfast.Hour}
 	s.o.Config.Schedule.Monitor = holdfast.Span{N: 5, Unit: holdfast.Minute}
-	if err := s.Reload(s.o.Config); err != nil {
+	if err := s.Reload(t.Context(), s.o.Config); err != nil {
 		t.Fatal(err)
 	}
-	s.watcher = rounds.NewWatcher(rounds.WatcherOptions{Rounds: s.round()})
+	s.watcher.Store(rounds.NewWatcher(rounds.WatcherOptions{Rounds: s.round()}))
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
 	stopped, stop := context.WithCancel(context.WithoutCancel(ctx))

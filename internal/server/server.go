@@ -11,7 +11,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -19,6 +21,7 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/rounds"
 	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/site"
+	"github.com/holdfast-backup/holdfast/internal/token"
 )
 
 // Options are what a Server is made of. All but TLS files come from outside, so
@@ -37,7 +40,9 @@ type Server struct {
 	registry site.Registry
 	vaults   map[string]holdfast.Vault
 	handler  http.Handler
-	watcher  *rounds.Watcher
+	sealer   *token.Sealer
+	watcher  atomic.Pointer[rounds.Watcher]
+	channels map[string]config.Channel // that the watcher has; Reload is for one caller at a time
 	// monitorNow asks the monitor for a round before its time.
 	monitorNow chan struct{}
 }
@@ -60,7 +65,7 @@ const (
 // configuration that would leave something unprotected.
 func New(ctx context.Context, o Options) (*Server, error) {
 	s := &Server{o: o, monitorNow: make(chan struct{}, 1)}
-	if err := s.Reload(o.Config); err != nil {
+	if err := s.Reload(ctx, o.Config); err != nil {
 		return nil, err
 	}
 	return s, s.wire(ctx)
@@ -68,13 +73,18 @@ func New(ctx context.Context, o Options) (*Server, error) {
 
 // Reload puts hosts, operators, jobs, policies and who is told what of another
 // configuration into force: a host that is revoked in it is refused from the next
-// call on. Vaults, addresses, channels and secrets stay as they are until a restart.
-func (s *Server) Reload(c *config.Holdfast) error {
+// call on. Vaults, addresses and secrets stay as they are until a restart; so do the
+// secrets of channels, unless something of the channels changes. It is for one caller
+// at a time.
+func (s *Server) Reload(ctx context.Context, c *config.Holdfast) error {
 	registry, err := c.Registry()
 	if err != nil {
 		return err
 	}
 	s.registry.Store(registry)
+	if s.watcher.Load() != nil && !reflect.DeepEqual(s.channels, c.Alerts.Channels) {
+		s.tell(ctx, c.Alerts.Channels)
+	}
 	return nil
 }
 

@@ -10,10 +10,11 @@ import (
 
 	channel "github.com/holdfast-backup/holdfast/internal/alert/open"
 	"github.com/holdfast-backup/holdfast/internal/broker"
+	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/rounds"
 	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/site"
-	"github.com/holdfast-backup/holdfast/internal/token"
+	"github.com/holdfast-backup/holdfast/internal/status"
 	"github.com/holdfast-backup/holdfast/internal/vault/open"
 )
 
@@ -72,8 +73,9 @@ func (s *Server) wire(ctx context.Context) error {
 			return err
 		}
 	}
-	s.watcher = s.newWatcher(ctx, sealer)
-	pages.state = s.watcher.Status
+	s.sealer = sealer
+	s.tell(ctx, c.Alerts.Channels)
+	pages.state = func() status.Status { return s.watcher.Load().Status() }
 	pages.register(mux)
 	s.handler = mux
 	return nil
@@ -93,18 +95,24 @@ func (s *Server) metricsToken(ctx context.Context) (secret.Secret, error) {
 	return t, nil
 }
 
-// newWatcher opens the channels. One that cannot be opened is said at once, and by
-// the others: backups must not wait for a chat's token.
-func (s *Server) newWatcher(ctx context.Context, sealer *token.Sealer) *rounds.Watcher {
+// tell opens the channels, and has people told through them from the next round on.
+// One that cannot be opened is said at once, and by the others: backups must not
+// wait for a chat's token.
+func (s *Server) tell(ctx context.Context, wanted map[string]config.Channel) {
 	client := &http.Client{}
-	channels, problems := channel.Open(ctx, s.o.Config.Alerts.Channels, channel.Options{Secrets: s.o.Secrets, HTTP: client, Now: s.o.Now})
-	for _, err := range problems {
-		s.o.Log.Error("alerts", "err", err)
+	channels, problems := channel.Open(ctx, wanted, channel.Options{Secrets: s.o.Secrets, HTTP: client, Now: s.o.Now})
+	for name, err := range problems {
+		s.o.Log.Error("alerts", "channel", name, "err", err)
 	}
-	return rounds.NewWatcher(rounds.WatcherOptions{
-		Rounds: s.round(), Channels: channels, HTTP: client, Program: "holdfast " + s.o.Version,
+	next := rounds.NewWatcher(rounds.WatcherOptions{
+		Rounds: s.round(), Channels: channels, Broken: problems, HTTP: client, Program: "holdfast " + s.o.Version,
 		Link: func(context.Context, string) (string, error) {
-			return StatusLink(sealer, s.o.Config.Broker.URL, s.o.Now().Add(LinkLife))
+			return StatusLink(s.sealer, s.o.Config.Broker.URL, s.o.Now().Add(LinkLife))
 		},
 	})
+	if last := s.watcher.Load(); last != nil {
+		next.TakeOver(last)
+	}
+	s.watcher.Store(next)
+	s.channels = wanted
 }

@@ -6,9 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -42,13 +40,12 @@ type Options struct {
 // Open returns the channels, and what is wrong with those that can't be made, by
 // name. One that can't is there all the same, so that the others tell of it: its
 // Send tries to make it again, and returns why it can't. Nothing is sent yet.
-func Open(ctx context.Context, channels map[string]config.Channel, o Options) (map[string]holdfast.Channel, []error) {
-	all, problems := map[string]holdfast.Channel{}, []error(nil)
-	for _, name := range slices.Sorted(maps.Keys(channels)) {
-		c := channels[name]
+func Open(ctx context.Context, channels map[string]config.Channel, o Options) (all map[string]holdfast.Channel, problems map[string]error) {
+	all, problems = map[string]holdfast.Channel{}, map[string]error{}
+	for name, c := range channels {
 		opened, err := o.open(ctx, c)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("channel %q: %w", name, err))
+			problems[name] = err
 			opened = &broken{open: func(ctx context.Context) (holdfast.Channel, error) { return o.open(ctx, c) }}
 		}
 		all[name] = opened

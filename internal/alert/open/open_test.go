@@ -164,7 +164,7 @@ func TestAChannelThatCannotBeMadeIsNamedAndSaysWhy(t *testing.T) {
 			all, problems := Open(t.Context(), map[string]config.Channel{"ops": c.channel}, Options{
 				Secrets: secret.Local, AWS: func(context.Context) (aws.Config, error) { return aws.Config{}, errors.New("no such account") },
 			})
-			if len(problems) != 1 || problems[0].Error() != `channel "ops": `+c.want || len(all) != 1 {
+			if len(problems) != 1 || problems["ops"].Error() != c.want || len(all) != 1 {
 				t.Fatalf("got %d channels, problems %v, want %s", len(all), problems, c.want)
 			}
 			if _, err := all["ops"].Send(t.Context(), sample.Messages(now)[0]); err == nil || err.Error() != c.want {
