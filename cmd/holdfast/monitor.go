@@ -15,7 +15,7 @@ import (
 
 func monitorCommand(o *options) *cobra.Command {
 	var run monitor.Options
-	var reread, quiet, tell bool
+	var reread, quiet, tell, silent bool
 	command := &cobra.Command{
 		Use:   "monitor [[HOST/]JOB]",
 		Short: "Judge every job: fresh, big enough, whole; exit 1 when something is unhealthy",
@@ -45,6 +45,11 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
 			if err != nil {
 				return err
 			}
+			if len(args) == 1 {
+				if _, err := named(c, args[0]); err != nil {
+					return err
+				}
+			}
 			r, err := rules(c)
 			if err != nil {
 				return err
@@ -56,7 +61,9 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
 			}
 			var all []monitor.Result
 			if tell {
-				all, err = o.tell(command, c, r, run)
+				var told bool
+				all, told, err = o.tell(command, c, r, run)
+				silent = quiet && told // cron is to mail only what the channels could not tell
 			} else {
 				all, err = r.Monitor(command.Context(), vaults, run)
 			}
@@ -64,7 +71,7 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
 				err = errors.Join(err, cli.JSON(command.OutOrStdout(), map[string]any{"vaults": all}))
 			} else {
 				for _, result := range all {
-					if !quiet || len(result.Findings) > 0 {
+					if !silent && (!quiet || len(result.Findings) > 0) {
 						err = errors.Join(err, result.Text(command.OutOrStdout()))
 					}
 				}
@@ -81,7 +88,7 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
 		},
 	}
 	command.Flags().BoolVarP(&run.DryRun, "dry-run", "n", false, "do not remember what was found")
-	command.Flags().BoolVarP(&quiet, "quiet", "q", false, "say nothing while all is healthy")
+	command.Flags().BoolVarP(&quiet, "quiet", "q", false, "say nothing while all is healthy; with --alert, also of what people were told")
 	command.Flags().BoolVar(&tell, "alert", false, "tell people what has changed, write the status page, ping the heartbeat")
 	command.Flags().BoolVar(&reread, "reread", true, "read the newest objects again, in turn, and compare their hashes")
 	return command

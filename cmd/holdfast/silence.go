@@ -58,7 +58,7 @@ then. * stands for all hosts or all jobs. Without a job, show what is silenced.`
 			if length.Duration() > maxSilence.Duration() {
 				return cli.Usage(fmt.Errorf("--for %s: want at most %s", length, maxSilence))
 			}
-			names, err := silenced(c, args[0])
+			names, err := named(c, args[0])
 			if err != nil {
 				return err
 			}
@@ -89,9 +89,9 @@ then. * stands for all hosts or all jobs. Without a job, show what is silenced.`
 	return command
 }
 
-// silenced returns which jobs [HOST/]JOB means. A name that no job has is an
-// error: a slip would leave the job loud that was meant.
-func silenced(c *config.Holdfast, text string) (holdfast.JobName, error) {
+// named returns which jobs [HOST/]JOB means, * for all. A name that no job has is an
+// error: a slip would silence nothing, or find nothing wrong for ever.
+func named(c *config.Holdfast, text string) (holdfast.JobName, error) {
 	host, job, both := strings.Cut(text, "/")
 	if !both {
 		host, job = "*", text

@@ -7,12 +7,14 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-backup/holdfast/internal/alert/open"
+	"github.com/holdfast-backup/holdfast/internal/api"
 	"github.com/holdfast-backup/holdfast/internal/cli"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/monitor"
@@ -24,12 +26,13 @@ import (
 // roundTime is how long a round in one vault may take, as in holdfast serve.
 const roundTime = 15 * time.Minute
 
-// tell does a round of the monitor as `holdfast serve` does it.
-func (o *options) tell(command *cobra.Command, c *config.Holdfast, r rounds.Rounds, run monitor.Options) ([]monitor.Result, error) {
+// tell does a round of the monitor as `holdfast serve` does it, and reports whether
+// people were told what they had to be.
+func (o *options) tell(command *cobra.Command, c *config.Holdfast, r rounds.Rounds, run monitor.Options) (all []monitor.Result, told bool, err error) {
 	ctx := command.Context()
 	_, vaults, err := o.direct(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	log := cli.Logger(command.ErrOrStderr(), slog.LevelWarn)
 	channels, problems := open.Open(ctx, c.Alerts.Channels, open.Options{Secrets: secrets(), HTTP: http.DefaultClient, Now: time.Now})
@@ -42,8 +45,8 @@ func (o *options) tell(command *cobra.Command, c *config.Holdfast, r rounds.Roun
 			if link, err := site.PageLink(ctx, vaults[name], server.LinkLife); link != "" || err != nil {
 				return link, err
 			}
-			if c.Broker.URL == "" || c.Broker.Secret == "" {
-				return "", nil
+			if c.Broker.URL == "" || c.Broker.Secret == "" || !answers(ctx, c.Broker.URL) {
+				return "", nil // nobody serves a page
 			}
 			sealer, err := site.Sealer(ctx, c, secrets())
 			if err != nil {
@@ -70,9 +73,8 @@ func (o *options) tell(command *cobra.Command, c *config.Holdfast, r rounds.Roun
 	}
 	running.Wait()
 	if err := ctx.Err(); err != nil {
-		return nil, err // called off: that says nothing of the vaults
+		return nil, false, err // called off: that says nothing of the vaults
 	}
-	var all []monitor.Result
 	var errs []error
 	fine := true
 	for _, round := range done {
@@ -81,5 +83,21 @@ func (o *options) tell(command *cobra.Command, c *config.Holdfast, r rounds.Roun
 		all, errs = append(all, round.Result), append(errs, round.Judging)
 	}
 	beat(watcher.End(ctx, fine))
-	return all, errors.Join(errs...)
+	return all, fine, errors.Join(errs...)
+}
+
+// answers reports whether a server is there that would show the page.
+func answers(ctx context.Context, url string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+api.PathHealth, nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
 }

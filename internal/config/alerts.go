@@ -269,8 +269,8 @@ func (r *Remind) decodeNode(d *document, n ast.Node, path string) {
 }
 
 // JobAlert says which channels tell of a job, and what of it. In YAML it is a
-// list of channels, which tell what they tell of all jobs, or a map of channels
-// to events.
+// channel or a list of them, which tell what they tell of all jobs, or a map of
+// channels to events.
 type JobAlert struct {
 	// Given says that the job has said it: without, all channels tell of it.
 	Given bool
@@ -280,6 +280,10 @@ type JobAlert struct {
 
 func (a *JobAlert) decodeNode(d *document, n ast.Node, path string) {
 	a.Given, a.Channels = true, map[string][]holdfast.Event{}
+	if name, ok := scalar(n); ok {
+		a.Channels[name] = nil
+		return
+	}
 	if _, ok := n.(*ast.SequenceNode); ok {
 		var names []string
 		decodeInto(d, &names, n, path)

@@ -139,7 +139,7 @@ func schemaOf(defs object, all map[string]structure, typ string) object {
 	case "Remind":
 		return schemaOf(defs, all, "holdfast.Span")
 	case "JobAlert":
-		return either(list(text(namePattern)), object{"type": "object", "additionalProperties": list(object{"enum": holdfast.Events()})})
+		return either(text(namePattern), list(text(namePattern)), object{"type": "object", "additionalProperties": list(object{"enum": holdfast.Events()})})
 	case "secret.Ref":
 		return text(refPattern)
 	case "DSN":

@@ -69,8 +69,11 @@ const maxOpen = 20
 // overview sums a vault up.
 func overview(v status.Vault, since time.Time) holdfast.Overview {
 	o := holdfast.Overview{From: since, Jobs: len(v.Jobs), Stored: v.Stored}
-	open := v.Findings
+	open, lasts := v.Findings, map[holdfast.JobName]*holdfast.LastBackup{}
 	for _, j := range v.Jobs {
+		if j.Last != nil {
+			lasts[holdfast.JobName{Host: j.Host, Job: j.Job}] = &holdfast.LastBackup{ID: j.Last.ID, Size: j.Last.Size, Usual: j.Usual}
+		}
 		switch j.State {
 		case status.OK:
 			o.OK++
@@ -97,7 +100,7 @@ func overview(v status.Vault, since time.Time) holdfast.Overview {
 	for _, severity := range []holdfast.Severity{holdfast.Critical, holdfast.Warning} {
 		for _, f := range open {
 			if f.Severity == severity && len(o.Open) < maxOpen {
-				o.Open = append(o.Open, holdfast.Item{Event: f.Event(), Step: holdfast.Ongoing, At: f.Since, Finding: f})
+				o.Open = append(o.Open, holdfast.Item{Event: f.Event(), Step: holdfast.Ongoing, At: f.Since, Finding: f, Last: lasts[holdfast.JobName{Host: f.Host, Job: f.Job}]})
 			}
 		}
 	}

@@ -29,7 +29,11 @@ func (c Cleaned) Log(log *slog.Logger) {
 func (w Watched) Log(log *slog.Logger) {
 	for _, t := range w.Transitions {
 		if t.Change != monitor.Still {
-			log.Warn("monitor: "+string(t.Change)+": "+t.Finding.Summary, "vault", w.Vault, "host", t.Finding.Host, "job", t.Finding.Job, "check", t.Finding.Check, "severity", t.Finding.Severity)
+			level := slog.LevelWarn
+			if t.Change == monitor.Resolved {
+				level = slog.LevelInfo
+			}
+			log.Log(context.Background(), level, "monitor: "+string(t.Change)+": "+t.Finding.Summary, "vault", w.Vault, "host", t.Finding.Host, "job", t.Finding.Job, "check", t.Finding.Check, "severity", t.Finding.Severity)
 		}
 	}
 	w.LogTelling(log)

@@ -87,7 +87,7 @@ func (p *statusPages) shown(kind string, may func(*http.Request) bool, render fu
 	return func(w http.ResponseWriter, r *http.Request) {
 		p.guard(w)
 		if !may(r) {
-			p.refuse(w, false)
+			p.refuse(w, p.expired(r))
 			return
 		}
 		var body bytes.Buffer
@@ -105,6 +105,12 @@ func (p *statusPages) shown(kind string, may func(*http.Request) bool, render fu
 func (p *statusPages) viewer(r *http.Request) bool {
 	cookie, err := r.Cookie(sessionCookie)
 	return err == nil && p.sealer.Open(token.KindStatus, cookie.Value, &look{}, p.now()) == nil
+}
+
+// expired reports whether the browser has come by a link that was good once.
+func (p *statusPages) expired(r *http.Request) bool {
+	cookie, err := r.Cookie(sessionCookie)
+	return err == nil && errors.Is(p.sealer.Open(token.KindStatus, cookie.Value, &look{}, p.now()), token.ErrExpired)
 }
 
 // bearer reports whether the request bears the token of metrics.
@@ -137,6 +143,6 @@ func (p *statusPages) refuse(w http.ResponseWriter, expired bool) {
 	fmt.Fprintf(w, `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark"><title>Holdfast</title>
 <body style="font:1rem/1.6 system-ui,sans-serif;max-width:32rem;margin:15vh auto;padding:0 1rem">
-<h1 style="font-size:1.2rem">%s</h1><p>Make one where the server runs: <code>holdfast status --link</code></p></body></html>
+<h1 style="font-size:1.2rem">%s</h1><p>Make one where the server runs: <code>holdfast status</code></p></body></html>
 `, html.EscapeString(why))
 }

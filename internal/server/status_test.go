@@ -115,8 +115,8 @@ func TestTheStatusPageOpensByALinkAndByNothingElse(t *testing.T) {
 		}
 	}
 	p.clock = p.clock.Add(2 * time.Hour)
-	if resp, _ := get(t, browser, p.url+"/", ""); resp.StatusCode != http.StatusUnauthorized {
-		t.Errorf("after the link has expired: %s", resp.Status)
+	if resp, body := get(t, browser, p.url+"/", ""); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(body, "has expired") {
+		t.Errorf("after the link has expired: %s\n%s", resp.Status, body)
 	}
 }
 
@@ -139,7 +139,7 @@ func TestALinkThatIsNoneOpensNothing(t *testing.T) {
 	} {
 		browser := newBrowser(t)
 		resp, body := get(t, browser, address, "")
-		if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(body, "holdfast status --link") {
+		if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(body, "holdfast status") {
 			t.Errorf("%s: %s\n%s", name, resp.Status, body)
 		}
 		if name == "an expired one" && !strings.Contains(body, "expired") {
