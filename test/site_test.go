@@ -29,6 +29,8 @@ type site struct {
 	identity  string  // age identity file
 	recipient string
 	jobs      string // the jobs: section of holdfast.yaml
+	broker    string // more lines of its broker: section
+	more      string // more sections of it
 	hosts     map[string]*host
 	server    *exec.Cmd
 	log       *lockedBuffer // what the server has logged
@@ -105,8 +107,8 @@ func (s *site) writeConfig() {
 	if s.bucket != nil {
 		vault = s.bucket.yaml()
 	}
-	write(s.t, s.config, fmt.Sprintf("broker:\n  url: %s\n  listen: %s\n  secret: file:broker.secret\nvaults:\n  main: %s\nhosts:\n%s%sjobs:\n%s",
-		s.url, strings.TrimPrefix(s.url, "http://"), vault, hosts.String(), operators, s.jobs), 0o600)
+	write(s.t, s.config, fmt.Sprintf("broker:\n  url: %s\n  listen: %s\n  secret: file:broker.secret\n%svaults:\n  main: %s\nhosts:\n%s%sjobs:\n%s%s",
+		s.url, strings.TrimPrefix(s.url, "http://"), s.broker, vault, hosts.String(), operators, s.jobs, s.more), 0o600)
 }
 
 // start starts the server and waits until it answers.
