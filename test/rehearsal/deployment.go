@@ -18,8 +18,8 @@ type deployment struct {
 	cloud      *cloud
 	terraform  *terraform
 	internet   *internet
-	parameters *parameters
-	url        string               // of the parameter store, as the functions see it
+	guard      *guard
+	url        string               // of AWS but for S3, as the functions see it
 	variables  map[string]any       // of Terraform
 	principals map[string]principal // by function: broker, restore, …
 	functions  map[string]*Function // by function
@@ -36,11 +36,11 @@ func newDeployment(t testing.TB) *deployment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.parameters = &parameters{
+	d.guard = &guard{
 		forward: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(moto) }},
-		account: account, principals: map[string]principal{},
+		ses:     d.cloud.service("ses"), account: account, principals: map[string]principal{},
 	}
-	d.url = listen(t, d.parameters)
+	d.url = listen(t, d.guard)
 	d.gateway = &Gateway{API: func() API { return d.apiNow }, Functions: d.function, Log: &Log{}}
 	d.internet = newInternet(t, d.gateway)
 	d.terraform = newTerraform(t, d.place, d.cloud.environ())
@@ -86,8 +86,10 @@ func (d *deployment) start(t testing.TB) {
 		} else {
 			d.principals[name] = d.cloud.store.newPrincipal(t, inLambda, policies)
 		}
-		d.parameters.add(d.principals[name])
+		d.guard.add(d.principals[name])
+		log := &Log{}
 		if old := d.functions[name]; old != nil {
+			log = old.Log // its last words count too
 			old.Stop()
 		}
 		k := d.principals[name].keys
@@ -95,6 +97,7 @@ func (d *deployment) start(t testing.TB) {
 			"AWS_ACCESS_KEY_ID": k.access, "AWS_SECRET_ACCESS_KEY": k.secret,
 			"AWS_ENDPOINT_URL": d.url, "AWS_ENDPOINT_URL_S3": d.cloud.store.url,
 		})
+		d.functions[name].Log = log
 	}
 }
 

@@ -1,6 +1,8 @@
 package rehearsal
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +31,8 @@ func (s *story) destroyKeepsBackups(t *testing.T) {
 func (s *story) destroy(t *testing.T) {
 	s.empty(t, "")
 	s.d.terraform.must(t, "destroy", "-no-color", "-auto-approve")
-	want := map[string][]string{"ssm": {"/acme-backups/broker-secret"}} // which Terraform has not made
+	secrets := append(slices.Collect(maps.Keys(s.parameters())), "/acme-backups/broker-secret") // which Terraform has not made
+	want := map[string][]string{"ssm": slices.Sorted(slices.Values(secrets))}
 	if diff := cmp.Diff(want, s.d.cloud.inventory(t)); diff != "" {
 		t.Errorf("left over: want - got +\n%s", diff)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/testenv"
 )
 
@@ -32,7 +33,7 @@ func (s *story) addHosts(t *testing.T) {
 			"web2": map[string]any{"key": web2, "jobs": []string{"notes"}},
 		},
 		"operators": map[string]any{"alice": map[string]any{"key": alice}},
-		"jobs":      map[string]any{"web1/crm": map[string]any{"keep": map[string]any{"last": 2, "min_keep": 1}}},
+		"jobs":      crm(map[string]any{}),
 	}))
 	s.d.start(t)
 }
@@ -123,16 +124,32 @@ func (s *story) reportFailure(t *testing.T) {
 			t.Errorf("told of a failed run, %q answered %v, want a finding about web1/crm as its error", name, err)
 		}
 	}
+	s.told(t, holdfast.Opened, holdfast.CheckFailedRun) // at once, and with no schedule
 	nextSecond()
 	before := s.manifests(t, "web1", "crm")
 	s.web1.must(t, "pusher", "run")
+	s.arrives(t, before)
+	s.told(t, "", "") // that it is over can wait for the schedule
+	must(t, s.d.schedule(t, "monitor"))
+	s.told(t, holdfast.Resolved, holdfast.CheckFailedRun)
+}
+
+// arrives tells the monitor of the backup of crm that was not there before. It finds
+// nothing wrong.
+func (s *story) arrives(t *testing.T, before []string) {
+	t.Helper()
+	arrived := 0
 	for _, key := range s.manifests(t, "web1", "crm") {
 		if slices.Contains(before, key) {
 			continue
 		}
+		arrived++
 		if _, err := s.d.notify(t, s.bucket, key, 1); err != nil {
 			t.Errorf("told of the recovery, the monitor answered %v\n%s", err, s.d.logs())
 		}
+	}
+	if arrived != 1 {
+		t.Errorf("%d new backups of crm, want 1", arrived)
 	}
 }
 

@@ -64,10 +64,17 @@ func covers(n types.LambdaFunctionConfiguration, key string) bool {
 	return true
 }
 
-// schedule runs a function as EventBridge Scheduler does, with the input that
+// schedule runs a function as EventBridge Scheduler does.
+func (d *deployment) schedule(t testing.TB, function string) error {
+	t.Helper()
+	_, err := d.functions[function].Invoke(t.Context(), d.scheduled(t, function))
+	return err
+}
+
+// scheduled returns what EventBridge Scheduler hands to a function: the input that
 // Terraform gave its schedule, or the one that the Scheduler makes up.
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
-func (d *deployment) schedule(t testing.TB, function string) error {
+func (d *deployment) scheduled(t testing.TB, function string) []byte {
 	t.Helper()
 	scheduler := d.cloud.service("scheduler")
 	var all struct{ Schedules []struct{ Name, Arn string } }
@@ -95,8 +102,7 @@ func (d *deployment) schedule(t testing.TB, function string) error {
 				t.Fatal(err)
 			}
 		}
-		_, err := d.functions[function].Invoke(t.Context(), input)
-		return err
+		return input
 	}
 	t.Fatalf("no schedule runs %s", function)
 	return nil

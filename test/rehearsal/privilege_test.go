@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/holdfast-backup/holdfast"
 )
 
 // attempt is something to do with the keys of a function. Those who may not must
@@ -48,22 +51,25 @@ func (s *story) leastPrivilege(t *testing.T) {
 			}
 		}
 	}
-	for _, p := range []struct{ name, may string }{
-		{"/acme-backups/config", "broker restore retention monitor"},
-		{"/acme-backups/broker-secret", "broker restore"},
-		{"/other/parameter", ""},
-	} {
+	refusals := 0
+	for _, p := range s.calls() {
 		for function, who := range s.d.principals {
-			ssm := service{"ssm", s.d.url, region, who.keys}
-			err := ssm.target(t.Context(), "AmazonSSM.GetParameter", map[string]any{"Name": p.name, "WithDecryption": true}, nil)
+			err := p.do(t.Context(), who.keys)
 			denied := err != nil && strings.Contains(err.Error(), "AccessDenied")
-			if may := strings.Contains(" "+p.may+" ", " "+function+" "); may && err != nil || !may && !denied {
-				t.Errorf("%s reads %s: %v", function, p.name, err)
+			may := strings.Contains(" "+p.may+" ", " "+function+" ")
+			if may && err != nil || !may && !denied {
+				t.Errorf("%s: %s: %v", function, p.what, err)
+			}
+			if !may {
+				refusals++
 			}
 		}
 	}
-	if refused := s.d.parameters.takeRefused(); len(refused) != 6 {
-		t.Errorf("refused parameters: %q, want 6", refused)
+	if refused := s.d.guard.takeRefused(); len(refused) != refusals {
+		t.Errorf("refused: %q, want %d", refused, refusals)
+	}
+	if sent := s.d.guard.takeSent(); len(sent) != 1 {
+		t.Errorf("%d mails went out, want 1: %+v", len(sent), sent)
 	}
 }
 
@@ -115,10 +121,17 @@ func (s *story) attempts(t *testing.T) []attempt {
 			return err
 		}
 	}
+	again := func(key string) func(context.Context, *s3.Client) error { // nothing changes where it may be
+		content := s.content(t, key)
+		return func(ctx context.Context, c *s3.Client) error {
+			_, err := c.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: strings.NewReader(content)})
+			return err
+		}
+	}
 	state, _ := existing(t.Context(), "state/")
 	report, _ := existing(t.Context(), "reports/")
 	elsewhere, _ := existing(t.Context(), "elsewhere/")
-	return []attempt{
+	all := []attempt{
 		{"list backups", "broker restore retention monitor", list(aws.String("backups/"))},
 		{"list reports", "broker restore retention monitor", list(aws.String("reports/web1/"))},
 		{"list the monitor's state", "restore monitor", list(aws.String("state/"))},
@@ -186,12 +199,30 @@ func (s *story) attempts(t *testing.T) []attempt {
 			_, err := c.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &s.bucket})
 			return err
 		}},
+		{"read what retention did", "retention monitor", get(aws.String(holdfast.CleanupKey))},
+		{"write what retention did", "retention monitor", again(holdfast.CleanupKey)},
+		{"delete what retention did", "", func(ctx context.Context, c *s3.Client) error {
+			_, err := c.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(holdfast.CleanupKey)})
+			return err
+		}},
+		{"change a manifest", "broker", again(backup)}, // on AWS the bucket's policy keeps the broker from it
 	}
+	for _, name := range []string{"monitor.json", "alerts.json", "status.json", "status.html"} {
+		key := holdfast.StatePrefix + name
+		all = append(all, attempt{"read " + name, "monitor", get(&key)}, attempt{"replace " + name, "monitor", again(key)})
+	}
+	for _, key := range []string{"state/retention.json.old", "state/silences.json"} {
+		all = append(all, attempt{"add " + key, "monitor", func(ctx context.Context, c *s3.Client) error {
+			_, err := c.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: strings.NewReader("{}")})
+			return err
+		}})
+	}
+	return all
 }
 
 // removeScratch removes what the attempts made.
 func (s *story) removeScratch(t *testing.T) {
-	for _, prefix := range []string{"backups/scratch/", "reports/scratch/", "state/scratch/", "elsewhere/scratch/"} {
+	for _, prefix := range []string{"backups/scratch/", "reports/scratch/", "state/scratch/", "elsewhere/scratch/", "state/retention.json.", "state/silences.json"} {
 		s.empty(t, prefix)
 	}
 	uploads, err := s.root().ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: &s.bucket})
@@ -205,8 +236,8 @@ func (s *story) removeScratch(t *testing.T) {
 // nothingRefused proves that the functions asked for nothing beyond their policies
 // on the way, and that no program went anywhere but to the deployment.
 func (s *story) nothingRefused(t *testing.T) {
-	if refused := s.d.parameters.takeRefused(); len(refused) > 0 {
-		t.Errorf("parameters that were asked for and refused: %q", refused)
+	if refused := s.d.guard.takeRefused(); len(refused) > 0 {
+		t.Errorf("what was asked for and refused: %q", refused)
 	}
 	if strayed := s.d.internet.elsewhere(); len(strayed) > 0 {
 		t.Errorf("programs went elsewhere: %q", strayed)
@@ -215,9 +246,13 @@ func (s *story) nothingRefused(t *testing.T) {
 	if strings.Contains(logged, "AccessDenied") {
 		t.Errorf("a function was denied something:\n%s", logged)
 	}
+	state := read(t, filepath.Join(s.d.terraform.dir, "terraform.tfstate"))
 	for what, secret := range s.secrets {
 		if strings.Contains(logged, secret) {
 			t.Errorf("the logs hold %s", what)
+		}
+		if strings.Contains(state, secret) {
+			t.Errorf("Terraform's state holds %s", what)
 		}
 	}
 }

@@ -5,10 +5,12 @@
 //
 //   - the Lambda runtime API and the HTTP API's events: this package
 //   - S3 with signatures, versions and checksums, and IAM: versitygw, which
-//     evaluates the very policy documents that Terraform attached to the roles,
-//     with their resources and conditions
-//   - the other APIs (Lambda, API Gateway, Scheduler, SSM, CloudWatch, SNS, …):
-//     moto_server, which keeps what it is told and tells it again
+//     evaluates what the policy documents that Terraform attached to the roles say
+//     of S3, word for word, with their resources and conditions
+//   - the other APIs (Lambda, API Gateway, Scheduler, SSM, SES, CloudWatch, SNS, …):
+//     moto_server, which keeps what it is told and tells it again. What the functions
+//     call of them passes a guard, which evaluates the rest of the documents
+//   - Slack, a program behind a webhook and a service of heartbeats: this package
 //
 // What no stand-in evaluates, and so is shown nowhere here: the bucket's own
 // policy (its condition keys on If-None-Match are AWS's alone; `terraform test`

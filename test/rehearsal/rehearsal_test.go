@@ -1,9 +1,9 @@
 package rehearsal
 
 import (
+	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -25,12 +25,14 @@ type story struct {
 	alice     *machine          // operator
 	revoked   time.Time         // when web2 was
 	warm      *Function         // a broker that has answered web2 before
+	audience  *audience         // who is told what is wrong
+	thread    string            // subject of the mail that opened one
 	secrets   map[string]string // that no log may hold
 }
 
 // TestRehearsal goes the whole way of docs/aws.md, in its order, and back.
 func TestRehearsal(t *testing.T) {
-	s := &story{d: newDeployment(t), secrets: map[string]string{}}
+	s := &story{d: newDeployment(t), secrets: map[string]string{}, audience: newAudience(t)}
 	if before := s.d.cloud.inventory(t); len(before) > 0 {
 		t.Fatalf("the account is not empty: %v", before)
 	}
@@ -48,8 +50,9 @@ func TestRehearsal(t *testing.T) {
 		{"restore with a ticket alone", s.restoreWithTicket},
 		{"no more than needed was asked for", s.nothingRefused},
 		{"least privilege", s.leastPrivilege},
-		{"no drift", s.noDrift},
 		{"a revoked host is out within minutes", s.revokedIsOut},
+		{"a host falls silent", s.hostSilent},
+		{"no drift", s.noDrift},
 		{"object lock", s.objectLock},
 		{"destroy keeps backups", s.destroyKeepsBackups},
 		{"destroy leaves nothing else", s.destroy},
@@ -64,6 +67,7 @@ func TestRehearsal(t *testing.T) {
 // lock, so that retention has something to delete.
 func (s *story) variables(more map[string]any) map[string]any {
 	v := map[string]any{"architecture": "amd64", "object_lock": nil, "hosts": map[string]any{}, "operators": map[string]any{}, "jobs": map[string]any{}}
+	maps.Copy(v, s.channels())
 	maps.Copy(v, more)
 	return v
 }
@@ -74,11 +78,7 @@ func (s *story) deploy(t *testing.T) {
 	s.broker, s.bucket = s.d.terraform.output(t, "broker_url"), s.d.terraform.output(t, "bucket")
 
 	// The one command that Terraform prints for the operator to run.
-	command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", s.d.terraform.output(t, "broker_secret_command"))
-	command.Env = append(os.Environ(), s.d.cloud.environ()...)
-	if out, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("the command for the broker's secret (packages awscli, openssl): %v\n%s", err, out)
-	}
+	s.asOwner(t, "", s.d.terraform.output(t, "broker_secret_command"))
 	var made struct{ Parameter struct{ Type, Value string } }
 	ssm := s.d.cloud.service("ssm")
 	must(t, ssm.target(t.Context(), "AmazonSSM.GetParameter", map[string]any{"Name": "/acme-backups/broker-secret", "WithDecryption": true}, &made))
@@ -86,6 +86,7 @@ func (s *story) deploy(t *testing.T) {
 		t.Fatalf("the broker's secret is a %s of %d bytes", made.Parameter.Type, len(made.Parameter.Value))
 	}
 	s.secrets["the broker's secret"] = made.Parameter.Value
+	s.storeSecrets(t)
 	for _, service := range []string{"lambda", "apigateway", "scheduler", "iam", "sns", "logs", "cloudwatch", "sqs", "ssm", "s3"} {
 		if len(s.d.cloud.inventory(t)[service]) == 0 {
 			t.Errorf("the inventory shows nothing of %s", service)
@@ -115,6 +116,17 @@ func (s *story) objects(t *testing.T, prefix string) map[string]int64 {
 		all[*o.Key] = *o.Size
 	}
 	return all
+}
+
+// content returns what an object holds.
+func (s *story) content(t *testing.T, key string) string {
+	t.Helper()
+	answer, err := s.root().GetObject(t.Context(), &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
+	must(t, err)
+	defer answer.Body.Close()
+	content, err := io.ReadAll(answer.Body)
+	must(t, err)
+	return string(content)
 }
 
 func (s *story) manifests(t *testing.T, host, job string) []string {

@@ -1,6 +1,9 @@
 package rehearsal
 
 import (
+	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,7 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/google/go-cmp/cmp"
 
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/status"
 	"github.com/holdfast-backup/holdfast/internal/testenv"
 )
 
@@ -18,12 +24,29 @@ func (s *story) runSchedules(t *testing.T) {
 	if got := len(s.manifests(t, "web1", "crm")); got != 3 {
 		t.Fatalf("web1/crm has %d backups, want 3", got)
 	}
-	for _, name := range []string{"retention", "monitor", "retention"} { // the scheduler delivers at least once
+	s.audience.takeBeats()
+	var last holdfast.Cleanup
+	for n, name := range []string{"retention", "monitor", "retention"} { // the scheduler delivers at least once
 		if err := s.d.schedule(t, name); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, s.d.logs())
 		}
 		s.completed(t, name)
+		// What retention did it writes down, at first and over what lies there.
+		if text := s.content(t, holdfast.CleanupKey); json.Unmarshal([]byte(text), &last) != nil {
+			t.Fatalf("retention left %q", text)
+		}
+		if want := max(0, 1-n/2); last.Deleted != want || last.Error != "" || len(last.Findings) > 0 {
+			t.Errorf("run %d, %s: retention left %+v, want %d deleted and nothing wrong", n+1, name, last, want)
+		}
 	}
+	s.told(t, "", "")
+	if diff := cmp.Diff(map[string]int{"start": 1, "success": 1}, s.audience.takeBeats()); diff != "" {
+		t.Errorf("heartbeats of the round: want - got +\n%s", diff)
+	}
+	if now := s.status(t); now.Cleaned.Deleted != 1 || now.Cleaned.Failed {
+		t.Errorf("status.json: the last cleanup is %+v, want one that deleted 1", now.Cleaned)
+	}
+	s.jobIs(t, status.OK)
 	if got := len(s.manifests(t, "web1", "crm")); got != 2 {
 		t.Errorf("retention left %d backups of web1/crm, want 2", got)
 	}
@@ -32,8 +55,9 @@ func (s *story) runSchedules(t *testing.T) {
 	if len(versions.Versions) != 4 || len(versions.DeleteMarkers) != 0 {
 		t.Errorf("retention left %d versions and %d delete markers, want 4 and 0", len(versions.Versions), len(versions.DeleteMarkers))
 	}
-	if len(s.objects(t, "state/")) == 0 {
-		t.Error("the monitor kept no state")
+	state := slices.Sorted(maps.Keys(s.objects(t, "state/")))
+	if diff := cmp.Diff([]string{"state/alerts.json", "state/monitor.json", "state/retention.json", "state/status.html", "state/status.json"}, state); diff != "" {
+		t.Errorf("below state/: want - got +\n%s", diff)
 	}
 }
 
