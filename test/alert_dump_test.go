@@ -35,11 +35,11 @@ func TestWhatIsWrongWithADumpIsToldOnceAndItsEnd(t *testing.T) {
 	t.Run("one that fails", func(t *testing.T) {
 		h.env[1] = "SHOP_URL=" + shop + "_is_gone"
 		w.want(h.pusherAt(w.clock, "run", "shop"), 1)
-		w.tells("[warning] web1/shop: the run of …failed: dump: …pg_dump: exit status 1…")
+		w.tells("[warning] web1/shop: the last run failed: dump: …pg_dump: exit status 1…")
 		w.quiet()
 		h.env[1] = "SHOP_URL=" + shop
 		w.push(h, "shop")
-		w.tells("[resolved] web1/shop: the run of …failed: dump: …pg_dump: exit status 1…")
+		w.tells("[resolved] web1/shop: the last run failed: dump: …pg_dump: exit status 1…")
 	})
 	t.Run("one that does not compress any more", func(t *testing.T) {
 		db := openSQLite(t, app)

@@ -37,7 +37,7 @@ func (t *Teller) send(ctx context.Context, m moment, turns map[string]*turn, tak
 		}
 		for n := range turn.tellings {
 			telling := &turn.tellings[n]
-			telling.message.Link = link
+			telling.message.Link = link + t.anchor(link, telling.message.Items)
 			if !telling.digest.IsZero() {
 				overview := m.in.Overview(telling.since)
 				telling.message.Overview = &overview
@@ -66,6 +66,20 @@ func (t *Teller) link(ctx context.Context) string {
 		return ""
 	}
 	return link
+}
+
+// anchor returns what leads from the top of the page to the one job that items
+// are about, "" where it is not one.
+func (t *Teller) anchor(link string, items []holdfast.Item) string {
+	if link == "" || t.options.Anchor == nil || len(items) == 0 || items[0].Finding.Host == "" {
+		return ""
+	}
+	for _, i := range items {
+		if i.Finding.Host != items[0].Finding.Host || i.Finding.Job != items[0].Finding.Job {
+			return ""
+		}
+	}
+	return "#" + t.options.Anchor(items[0].Finding.Host, items[0].Finding.Job)
 }
 
 // withholdAfter is in how many runs in a row a channel must have failed before it

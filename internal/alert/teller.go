@@ -36,6 +36,8 @@ type Options struct {
 	// Link returns the signed URL of the status page; nil for none. Where it
 	// fails messages have no link.
 	Link func(ctx context.Context) (string, error)
+	// Anchor returns the name of a job's place on the page; nil for none.
+	Anchor func(host, job string) string
 	// SendTimeout is for how long each channel may be sent messages by a run;
 	// 0 for DefaultSendTimeout. Channels are sent theirs at the same time, so a run
 	// takes little longer than that, whatever they do.

@@ -96,8 +96,9 @@ func (l *look) hashes(v *view) {
 // runs reports a failure that no good backup has followed.
 func (l *look) runs(v *view) {
 	if id := v.report.Failed; id != "" && !v.retired && v.newerThanBackups(id, time.Time{}) {
-		f := v.finding(holdfast.CheckFailedRun, holdfast.Warning, "the run of %s failed: %s", minute(id.Time()), v.report.Reason)
-		f.Expected, f.Hint = "a good backup after it", fmt.Sprintf("on %s: pusher doctor, then pusher run %s", v.name.Host, v.name.Job)
+		f := v.finding(holdfast.CheckFailedRun, holdfast.Warning, "the last run failed: %s", v.report.Reason)
+		f.Expected, f.Actual = "a good backup after it", "it failed at "+minute(id.Time())
+		f.Hint = fmt.Sprintf("on %s: pusher doctor, then pusher run %s", v.name.Host, v.name.Job)
 		l.note(f)
 	}
 	if v.reports > maxReports {

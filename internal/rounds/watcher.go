@@ -163,7 +163,10 @@ func (w *Watcher) vault(name string, vault holdfast.Stater) *watched {
 
 // telling returns how alerts of a vault are told.
 func (w *Watcher) telling(name string) alert.Options {
-	o := alert.Options{Channels: w.o.Channels, Broken: w.o.Broken, Rules: w.rules, Now: w.o.Now}
+	o := alert.Options{
+		Channels: w.o.Channels, Broken: w.o.Broken, Rules: w.rules, Now: w.o.Now,
+		Anchor: func(host, job string) string { return status.Anchor(name, host, job) },
+	}
 	if len(w.o.Registry().Vaults()) > 1 {
 		o.Vault = name
 	}

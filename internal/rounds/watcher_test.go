@@ -136,7 +136,7 @@ func TestARoundTellsWhatHasChangedAndShowsIt(t *testing.T) {
 	if !r.Fine() || len(r.Findings) != 1 {
 		t.Errorf("a round that told what is wrong is not fine: %+v", r)
 	}
-	if got := h.people.told[0].Link; got != "https://page.example/main" {
+	if got := h.people.told[0].Link; got != "https://page.example/main#main/web1/crm" {
 		t.Errorf("link %q", got)
 	}
 	h.hears("opened web1/crm missing")

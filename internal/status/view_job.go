@@ -63,7 +63,7 @@ type failureView struct {
 
 func viewJob(vault string, j Job, now time.Time) jobView {
 	v := jobView{
-		ID:   line(vault) + "/" + line(j.Host) + "/" + line(j.Job),
+		ID:   Anchor(line(vault), line(j.Host), line(j.Job)),
 		Host: line(j.Host), Job: line(j.Job), State: state(j.State), Since: maybe(j.Since, now),
 		Silenced: maybe(j.Silenced, now), Findings: viewFindings(j.Findings, now), Due: maybe(j.Due, now),
 		Count: j.Count, Left: max(0, j.Count-len(j.Backups)), Stored: size(j.Stored), Keep: line(j.Keep), data: newJobData(j),
@@ -170,3 +170,6 @@ func tookText(backups []Backup) string {
 	}
 	return fmt.Sprintf("took %s to %s, the newest %s", took(least), took(most), took(last))
 }
+
+// Anchor returns the name of a job's place on the page, which a link ends with.
+func Anchor(vault, host, job string) string { return vault + "/" + host + "/" + job }
