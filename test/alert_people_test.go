@@ -164,11 +164,14 @@ func (s shoutrrr) subjects(*testing.T) []string {
 }
 
 // pager is a receiver of the signed webhook.
-type pager struct{ *receiver }
+type pager struct {
+	*receiver
+	linkless bool // no server is there that would show a page
+}
 
 const pagerSecret = "a secret of the pager's"
 
-func newPager(t *testing.T) *pager { return &pager{newReceiver(t)} }
+func newPager(t *testing.T) *pager { return &pager{receiver: newReceiver(t)} }
 
 // yaml is its channel.
 func (*pager) yaml() string {
@@ -207,7 +210,7 @@ func (p *pager) messages(t *testing.T) []holdfast.Message {
 		if signed, err := strconv.ParseInt(at, 10, 64); err != nil || r.at.Sub(time.Unix(signed, 0)).Abs() > 5*time.Minute {
 			t.Fatalf("signature: got the time %q, want about %d", at, r.at.Unix())
 		}
-		if document.Version != 1 || r.header.Get("Holdfast-Id") != m.ID || m.ID == "" || m.Link == "" {
+		if document.Version != 1 || r.header.Get("Holdfast-Id") != m.ID || m.ID == "" || m.Link == "" && !p.linkless {
 			t.Fatalf("webhook: got the headers %v of %s", r.header, r.body)
 		}
 		all = append(all, m)

@@ -180,11 +180,26 @@ func TestAChannelThatCouldNotBeSetUpIsToldByTheOthersAtOnce(t *testing.T) {
 	if len(got) != 1 || !strings.Contains(got[0].Items[0].Finding.Summary, "smtp.password") || o.Untold != 0 {
 		t.Fatalf("ops was told %+v, %d untold", got, o.Untold)
 	}
-	h.teller.options.Broken = nil
+	// It is set up when it is used, in the same process.
 	h.now = h.now.Add(5 * time.Minute)
-	h.look()
+	h.look("crm/fresh!")
 	h.run()
-	h.wantSaid("ops↩: resolved vault/channel!")
+	h.wantSaid("mail: opened crm/fresh!", "ops: opened crm/fresh!", "ops↩: resolved vault/channel!")
+	h.now = h.now.Add(5 * time.Minute)
+	h.look("crm/fresh!")
+	h.run()
+	h.wantSaid()
+
+	// Or another process can set it up.
+	again := newHouse(t, "ops", "mail")
+	again.teller.options.Broken = map[string]error{"mail": errors.New("no such file")}
+	again.look()
+	again.run()
+	again.said()
+	again.teller.options.Broken = nil
+	again.look()
+	again.run()
+	again.wantSaid("ops↩: resolved vault/channel!")
 
 	alone := newHouse(t, "mail")
 	alone.teller.options.Broken = map[string]error{"mail": errors.New("no such file")}

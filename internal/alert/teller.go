@@ -58,6 +58,7 @@ type Teller struct {
 	mu       sync.Mutex
 	underWay map[string]bool // channels that have not returned yet
 	silences []Silence       // as they were last known
+	healed   map[string]bool // channels that are set up after all, having taken a message
 }
 
 // NewTeller returns a Teller for what is wrong in vault.
@@ -66,7 +67,7 @@ func NewTeller(vault holdfast.Stater, o Options) *Teller {
 		o.Now = time.Now
 	}
 	o.SendTimeout = cmp.Or(o.SendTimeout, DefaultSendTimeout)
-	return &Teller{vault: vault, options: o, lock: make(chan struct{}, 1), unsaved: savedAll(), underWay: map[string]bool{}}
+	return &Teller{vault: vault, options: o, lock: make(chan struct{}, 1), unsaved: savedAll(), underWay: map[string]bool{}, healed: map[string]bool{}}
 }
 
 // run is one run of a Teller.
@@ -112,7 +113,7 @@ const silencesTime = 5 * time.Second
 
 // moment returns what a run goes by.
 func (t *Teller) moment(ctx context.Context, in Input) moment {
-	m := moment{now: t.options.Now().UTC(), in: in, rules: t.options.Rules(), vault: t.options.Vault, broken: t.options.Broken}
+	m := moment{now: t.options.Now().UTC(), in: in, rules: t.options.Rules(), vault: t.options.Vault, broken: map[string]error{}}
 	if m.in.At.IsZero() {
 		m.in.At = m.now
 	}
@@ -123,6 +124,11 @@ func (t *Teller) moment(ctx context.Context, in Input) moment {
 	defer cancel()
 	all, err := LoadSilences(ctx, t.vault, m.now)
 	t.mu.Lock()
+	for name, why := range t.options.Broken {
+		if !t.healed[name] {
+			m.broken[name] = why
+		}
+	}
 	switch {
 	case err == nil:
 		t.silences = all
@@ -161,6 +167,10 @@ func (r *run) round(ctx context.Context, takes time.Duration) {
 		return
 	}
 	for name, result := range results {
+		if len(result.taken) > 0 {
+			r.heal(name)
+			delete(r.moment.broken, name)
+		}
 		r.results[name] = result
 		r.sent[name] += len(result.taken)
 	}
@@ -176,6 +186,13 @@ func (r *run) round(ctx context.Context, takes time.Duration) {
 	if err != nil {
 		r.release()
 	}
+}
+
+// heal notes that a channel is set up after all.
+func (t *Teller) heal(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.healed[name] = true
 }
 
 // release notes that the claims of the run have ended, though the vault has them.
