@@ -39,6 +39,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/alert/plain"
 )
 
 // Options say whom mail comes from, whom it goes to, and how: by exactly one of
@@ -154,7 +155,7 @@ func (c *channel) Send(ctx context.Context, m holdfast.Message) (string, error) 
 	case m.Sample && len(refused) > 0:
 		return "", fmt.Errorf("send mail: %d of %d recipients are refused: %s", len(refused), len(to), list(refused))
 	}
-	return posted{id: id, subject: subject(m)}.String(), nil
+	return posted{id: id, subject: subject(plain.WithoutLinks(m))}.String(), nil
 }
 
 // list names refusals in one line that is not too long.

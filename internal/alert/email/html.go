@@ -38,6 +38,7 @@ type view struct {
 	More    string
 	Thread  string // note on what it goes on from
 	Still   []row
+	Others  string // note on those of Still that are left out
 	Link    string
 	Refused []refusal
 	Note    string // over Refused
@@ -61,8 +62,11 @@ const (
 
 func newView(m holdfast.Message, loc *time.Location, refused []refusal) view {
 	v := view{
-		Subject: subject(m), More: plain.MoreNote(m), Thread: plain.ThreadNote(m, loc), Still: rows(plain.Still(m)),
+		Subject: subject(m), More: plain.MoreNote(m), Thread: plain.ThreadNote(m, loc),
 		Link: plain.Link(m), Refused: refused, Note: refusedNote,
+	}
+	if still, more := plain.Still(m, plain.MaxStill); len(still) > 0 {
+		v.Still, v.Others = rows(still, plain.Brief), plain.StillMore(m, more)
 	}
 	if m.Sample {
 		v.Sample = plain.SampleNote
@@ -75,23 +79,24 @@ func newView(m holdfast.Message, loc *time.Location, refused []refusal) view {
 		v.Title = plain.Tally(m)
 	}
 	if len(items) >= listFrom {
-		v.List = rows(items)
+		v.List = rows(items, plain.Headline)
 	}
 	if rest := len(items) - maxCards; rest > 0 {
 		v.Rest = fmt.Sprintf("The last %d of the list are told in full in the plain text of this mail.", rest)
 		items = items[:maxCards]
 	}
-	for i, row := range rows(items) {
+	for i, row := range rows(items, plain.Headline) {
 		v.Cards = append(v.Cards, card{row, plain.Facts(m, items[i], loc)})
 	}
 	return v
 }
 
-func rows(items []holdfast.Item) []row {
+// rows returns items in a line each, of what headline says.
+func rows(items []holdfast.Item, headline func(holdfast.Item) string) []row {
 	var all []row
 	for _, item := range items {
 		tone := map[plain.Tone]string{plain.Bad: "bad", plain.Odd: "odd", plain.Good: "good"}[plain.ToneOf(item)]
-		all = append(all, row{tone, plain.Label(item), plain.Headline(item)})
+		all = append(all, row{tone, plain.Label(item), headline(item)})
 	}
 	return all
 }

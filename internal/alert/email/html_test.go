@@ -150,8 +150,9 @@ func wanted(m holdfast.Message, c *channel) []string {
 			all = append(all, f.Name, f.Value)
 		}
 	}
-	for _, item := range plain.Still(m) {
-		all = append(all, plain.Headline(item))
+	still, _ := plain.Still(m, plain.MaxStill)
+	for _, item := range still {
+		all = append(all, plain.Brief(item))
 	}
 	return all
 }

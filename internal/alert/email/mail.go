@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/alert/plain"
@@ -22,6 +23,7 @@ func (c *channel) write(m holdfast.Message, refused []refusal) ([]byte, error) {
 	if !messageKey.MatchString(m.ID) || m.Thread != nil && !messageKey.MatchString(m.Thread.ID) {
 		return nil, fmt.Errorf("write mail %q: malformed id", m.ID)
 	}
+	m, refused = plain.WithoutLinks(m), withoutLinks(refused)
 	text := plain.Text(m, c.location)
 	if len(refused) > 0 {
 		text += "\n" + refusedNote + "\n"
@@ -48,6 +50,15 @@ func (c *channel) write(m holdfast.Message, refused []refusal) ([]byte, error) {
 
 // refusedNote stands over the recipients that a server does not take.
 const refusedNote = "This mail could not be sent to:"
+
+// withoutLinks returns refusals with what servers said Unlinked.
+func withoutLinks(refused []refusal) []refusal {
+	refused = slices.Clone(refused)
+	for i := range refused {
+		refused[i].answer = plain.Unlinked(refused[i].answer)
+	}
+	return refused
+}
 
 // setHeaders sets what there is beside From and To.
 //

@@ -25,15 +25,16 @@ func (p *page) paragraph(text string) {
 	}
 }
 
-// list writes the headlines of items, a line each.
+// list names items, a line each.
 func (p *page) list(items []holdfast.Item) {
 	for _, item := range items {
-		p.wrapped("  - ", "    ", strings.ToUpper(Label(item))+": "+Headline(item))
+		p.wrapped("  - ", "    ", strings.ToUpper(Label(item))+": "+Brief(item))
 	}
 }
 
-// facts writes a table of facts, after an empty line.
-func (p *page) facts(facts []Fact) {
+// facts writes a table of facts, after an empty line, with values of at most so many
+// characters.
+func (p *page) facts(facts []Fact, longest int) {
 	if len(facts) == 0 {
 		return
 	}
@@ -45,10 +46,10 @@ func (p *page) facts(facts []Fact) {
 	for _, f := range facts {
 		name := fmt.Sprintf("  %-*s  ", width+1, f.Name+":")
 		if f.Copy {
-			p.WriteString(name + f.Value + "\n")
+			p.WriteString(name + Cut(f.Value, max(longest, minCopy)) + "\n")
 			continue
 		}
-		p.wrapped(name, strings.Repeat(" ", len(name)), f.Value)
+		p.wrapped(name, strings.Repeat(" ", len(name)), Cut(f.Value, longest))
 	}
 }
 

@@ -8,7 +8,6 @@ package plain
 
 import (
 	"fmt"
-	"sort"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -76,64 +75,75 @@ func verdict(o holdfast.Overview) string {
 // Text returns the whole of m, times in loc, in lines of at most 78 characters
 // but for links and for what is to be copied. It ends with a newline.
 func Text(m holdfast.Message, loc *time.Location) string {
-	return render(m, len(m.Items), loc)
+	return strings.TrimLeft(render(m, whole(m), loc)+ending(m), "\n")
 }
 
-// Short is Text with as many items, from the first on, as fit into limit bytes;
-// the others are counted. Where not even one fits, the text is cut.
-func Short(m holdfast.Message, loc *time.Location, limit int) string {
-	if all := Text(m, loc); len(all) <= limit || len(m.Items) < 2 {
-		return cutBytes(all, limit)
+// items are what m is about: what has changed, or what is wrong.
+func items(m holdfast.Message) []holdfast.Item {
+	if isDigest(m) {
+		return m.Overview.Open
 	}
-	// The least number that is too many, less one.
-	shown := sort.Search(len(m.Items)-1, func(n int) bool { return len(render(m, n+1, loc)) > limit })
-	return cutBytes(render(m, max(shown, 1), loc), limit)
+	return m.Items
 }
 
-func render(m holdfast.Message, shown int, loc *time.Location) string {
+func isDigest(m holdfast.Message) bool { return m.Kind == holdfast.KindDigest && m.Overview != nil }
+
+// listed reports whether a text names the items of m in a list: where there are
+// several, and in a digest where not all of them are told below.
+func listed(m holdfast.Message, s shape) bool {
+	if isDigest(m) {
+		return s.told < len(m.Overview.Open)
+	}
+	return len(m.Items)+m.More > 1
+}
+
+// render returns what is said of m, but for the link.
+func render(m holdfast.Message, s shape, loc *time.Location) string {
 	var p page
-	m.More += len(m.Items) - shown
-	m.Items = m.Items[:shown]
 	if m.Sample {
 		p.paragraph(SampleNote)
 	}
-	if m.Kind == holdfast.KindDigest && m.Overview != nil {
-		p.overview(m, loc)
-	}
-	if n := len(m.Items) + m.More; n > 1 {
+	all := items(m)
+	switch {
+	case isDigest(m):
+		p.paragraph(verdict(*m.Overview) + ".")
+		p.facts(OverviewFacts(m, loc), s.value)
+		if len(all) > 0 {
+			p.paragraph("What is wrong:")
+		}
+	case listed(m, s):
 		p.paragraph(Tally(m) + ":")
-		p.list(m.Items)
-		if m.More > 0 {
-			p.paragraph(MoreNote(m))
+	}
+	if listed(m, s) {
+		p.list(all[:s.named])
+		rest := m
+		if rest.More += len(all) - s.named; rest.More > 0 {
+			p.paragraph(MoreNote(rest))
 		}
 	}
-	for _, item := range m.Items {
-		p.item(m, item, loc)
+	for _, item := range all[:s.told] {
+		p.item(m, item, loc, s.value)
 	}
-	if note, still := ThreadNote(m, loc), Still(m); note != "" {
-		p.paragraph(note)
-		p.list(still)
-	}
-	if link := Link(m); link != "" {
-		p.paragraph("Status page:\n" + link)
-	}
+	p.thread(m, loc, s.still)
 	return strings.TrimLeft(p.String(), "\n")
 }
 
 // item says all of one item.
-func (p *page) item(m holdfast.Message, item holdfast.Item, loc *time.Location) {
-	p.paragraph(fmt.Sprintf("%s: %s", strings.ToUpper(Label(item)), Headline(item)))
-	p.facts(Facts(m, item, loc))
+func (p *page) item(m holdfast.Message, item holdfast.Item, loc *time.Location, longest int) {
+	p.paragraph(strings.ToUpper(Label(item)) + ": " + Cut(Headline(item), longest))
+	p.facts(Facts(m, item, loc), longest)
 }
 
-// overview says how the whole stands.
-func (p *page) overview(m holdfast.Message, loc *time.Location) {
-	p.paragraph(verdict(*m.Overview) + ".")
-	p.facts(OverviewFacts(m, loc))
-	if len(m.Overview.Open) > 0 {
-		p.paragraph("What is wrong:")
-		for _, item := range m.Overview.Open {
-			p.item(m, item, loc)
-		}
+// thread says what m goes on from, and names so many that go on with it.
+func (p *page) thread(m holdfast.Message, loc *time.Location, most int) {
+	note := threadNote(m, loc, most)
+	if note == "" {
+		return
+	}
+	p.paragraph(note)
+	still, more := Still(m, most)
+	p.list(still)
+	if more > 0 && len(still) > 0 {
+		p.paragraph(StillMore(m, more))
 	}
 }

@@ -80,41 +80,6 @@ func TestLinesOfASampleFitThePage(t *testing.T) {
 	}
 }
 
-func TestShortDropsWholeItemsAndCountsThem(t *testing.T) {
-	var many holdfast.Message
-	for _, m := range sample.Messages(now) {
-		if m.More > 0 {
-			many = m
-		}
-	}
-	last := 0
-	for _, limit := range []int{100, 1500, 2000, 4000, 8000, 1 << 20} {
-		got := plain.Short(many, time.UTC, limit)
-		if len(got) > limit || !utf8.ValidString(got) {
-			t.Errorf("limit %d: got %d bytes, valid UTF-8: %v", limit, len(got), utf8.ValidString(got))
-		}
-		shown := strings.Count(got, "Next:")
-		if shown < last {
-			t.Errorf("limit %d: shows %d items, a smaller limit %d", limit, shown, last)
-		}
-		last = shown
-		if shown > 0 && !strings.Contains(got, many.Link) {
-			t.Errorf("limit %d: has no link", limit)
-		}
-	}
-	if last != 24 {
-		t.Errorf("without a limit %d of the 24 open items are shown", last)
-	}
-	golden(t, "many-in-2000-bytes.txt", plain.Short(many, time.UTC, 2000))
-	for _, m := range sample.Hostile(now) {
-		for _, limit := range []int{0, 1, 10, 333, 1001, 2999} {
-			if got := plain.Short(m, time.UTC, limit); len(got) > max(limit, len("…\n")) || !utf8.ValidString(got) {
-				t.Errorf("%s: limit %d: got %d bytes of valid UTF-8: %v", name(m), limit, len(got), utf8.ValidString(got))
-			}
-		}
-	}
-}
-
 func TestTimesAreThoseOfTheZone(t *testing.T) {
 	paris, err := time.LoadLocation("Europe/Paris")
 	if err != nil {
@@ -140,9 +105,9 @@ func TestStillIsWhatGoesOnAndIsNotToldAnyway(t *testing.T) {
 	m := holdfast.Message{At: now, Items: []holdfast.Item{item("crm", holdfast.Worsened)}, Thread: &holdfast.Thread{At: now, Items: []holdfast.Item{
 		item("crm", holdfast.Opened), item("media", holdfast.Resolved), item("shop", holdfast.Opened),
 	}}}
-	still := plain.Still(m)
-	if len(still) != 1 || still[0].Finding.Job != "shop" {
-		t.Errorf("got %+v, want shop", still)
+	still, more := plain.Still(m, plain.MaxStill)
+	if len(still) != 1 || still[0].Finding.Job != "shop" || more != 0 {
+		t.Errorf("got %+v and %d more, want shop", still, more)
 	}
 	for name, c := range map[string]struct {
 		items []holdfast.Item
@@ -154,7 +119,12 @@ func TestStillIsWhatGoesOnAndIsNotToldAnyway(t *testing.T) {
 		"all are over":  {[]holdfast.Item{item("crm", holdfast.Resolved), item("shop", holdfast.Resolved)}, "With that, all of what was told on 2025-10-28 14:00 UTC is over."},
 		"nothing is it": {nil, "This ends what was told on 2025-10-28 14:00 UTC."},
 	} {
-		m.Thread.Items = c.items
+		m.Thread.Items, m.Thread.Open = c.items, 0
+		for _, item := range c.items {
+			if item.Step != holdfast.Resolved {
+				m.Thread.Open++
+			}
+		}
 		if got := plain.ThreadNote(m, nil); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}

@@ -2,9 +2,8 @@ package plain
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
-	"time"
+	"unicode/utf8"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -65,12 +64,29 @@ func Worst(items []holdfast.Item) Tone {
 // Headline says what is wrong, and with what, in one line: "web1/crm: the newest
 // good backup is 31h old".
 func Headline(item holdfast.Item) string {
-	f := item.Finding
-	what := line(f.Summary)
-	if what == "" {
-		what = line(f.Check)
+	return line(item.Finding.Subject()) + ": " + wrong(item)
+}
+
+// wrong says what is wrong.
+func wrong(item holdfast.Item) string {
+	if what := line(item.Finding.Summary); what != "" {
+		return what
 	}
-	return line(f.Subject()) + ": " + what
+	return line(item.Finding.Check)
+}
+
+// Lengths of a Brief, in characters.
+const (
+	maxBrief = 100
+	maxName  = 2*63 + 1 // of a host and a job
+	minWrong = 40
+)
+
+// Brief is Headline in about 100 characters, for lists: what it is about stands
+// there in full, and what is wrong is cut.
+func Brief(item holdfast.Item) string {
+	name := Cut(line(item.Finding.Subject()), maxName)
+	return name + ": " + Cut(wrong(item), max(maxBrief-utf8.RuneCountInString(name), minWrong))
 }
 
 // Tally counts what a message says: "4 changes: 2 critical, 1 warning, 1 resolved".
@@ -132,58 +148,6 @@ func MoreNote(m holdfast.Message) string {
 	}
 	return fmt.Sprintf("and %d more, which the status page shows.", m.More)
 }
-
-// Still returns what m's thread was also about, is not over, and does not stand
-// among m's items.
-func Still(m holdfast.Message) []holdfast.Item {
-	if m.Thread == nil {
-		return nil
-	}
-	told := map[[3]string]bool{}
-	for _, item := range m.Items {
-		told[key(item)] = true
-	}
-	var still []holdfast.Item
-	for _, item := range m.Thread.Items {
-		if item.Step != holdfast.Resolved && !told[key(item)] {
-			still = append(still, item)
-		}
-	}
-	return still
-}
-
-func key(item holdfast.Item) [3]string {
-	return [3]string{item.Finding.Host, item.Finding.Job, item.Finding.Check}
-}
-
-// ThreadNote says what m goes on from, "" where it begins a thread.
-func ThreadNote(m holdfast.Message, loc *time.Location) string {
-	if m.Thread == nil {
-		return ""
-	}
-	told := "what was told on " + When(m.Thread.At, loc)
-	switch n := len(Still(m)); {
-	case n > 0:
-		return "Of " + told + ", this goes on too:"
-	case m.Thread.Over() && len(m.Thread.Items) > 1:
-		return "With that, all of " + told + " is over."
-	case m.Thread.Over():
-		return "This ends " + told + "."
-	}
-	return "This goes on from " + told + "."
-}
-
-// Link returns the link of m, which is "" unless it is a URL of the web without
-// anything in it that could end it early.
-func Link(m holdfast.Message) string {
-	u, err := url.Parse(m.Link)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.ContainsFunc(m.Link, breaksURL) {
-		return ""
-	}
-	return m.Link
-}
-
-func breaksURL(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"<>|\\^`{}", r) }
 
 // line makes one printable line of a text of foreign origin.
 func line(text string) string {

@@ -31,7 +31,7 @@ func Hostile(now time.Time) []holdfast.Message {
 		over := item(holdfast.Resolved, since, f, nil)
 		m := message("hostile-"+text.name, now, bad, over)
 		m.Vault = text.it
-		m.Thread = &holdfast.Thread{ID: m.ID, At: since, Items: []holdfast.Item{bad, over}}
+		m.Thread = &holdfast.Thread{ID: m.ID, At: since, Items: []holdfast.Item{bad, over}, Open: 1}
 		m.Thread.Items[0].Finding.Check += "too"
 		messages = append(messages, m)
 	}

@@ -40,12 +40,16 @@ func message(name string, at time.Time, items ...holdfast.Item) holdfast.Message
 // in returns the thread that m began, in which its items have come to be what
 // they are now.
 func in(m holdfast.Message, items ...holdfast.Item) *holdfast.Thread {
+	open := 0
 	for i := range items {
 		if items[i].At.IsZero() {
 			items[i].At = m.At
 		}
+		if items[i].Step != holdfast.Resolved {
+			open++
+		}
 	}
-	return &holdfast.Thread{ID: m.ID, At: m.At, Items: items}
+	return &holdfast.Thread{ID: m.ID, At: m.At, Items: items, Open: open}
 }
 
 // backup returns a backup admitted at a time. The bits make its id its own.

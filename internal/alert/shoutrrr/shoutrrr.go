@@ -4,7 +4,8 @@
 // These services are told less than the others: a title and a text short enough for
 // all of them, without threads, and without a word of when to come again. shoutrrr
 // itself knows no deadline, and some of its services wait for an answer for ever, so
-// a send that has not ended in time goes on by itself; there are only so many.
+// a send that has not ended in time goes on by itself, and nothing else is sent until
+// it ends. If it succeeds after all, its message is not sent again.
 package shoutrrr
 
 import (
@@ -24,10 +25,6 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/secret"
 )
 
-// underWay is how many sends there may be at once, with those that nobody waits
-// for any more.
-const underWay = 16
-
 // Options say where to send.
 type Options struct {
 	URL secret.Secret // as shoutrrr has it
@@ -39,13 +36,13 @@ type Options struct {
 type Channel struct {
 	o       Options
 	scheme  string
-	secrets []string      // what no error may hold
-	slots   chan struct{} // one for each send
+	secrets []string // what no error may hold
+	turn    *turn
 }
 
 // New returns the channel that o describes. Nothing is sent yet.
 func New(o Options) (*Channel, error) {
-	c := &Channel{o: o, slots: make(chan struct{}, underWay), secrets: secrets(o.URL.Reveal())}
+	c := &Channel{o: o, turn: newTurn(), secrets: secrets(o.URL.Reveal())}
 	var services router.ServiceRouter
 	scheme, _, err := services.ExtractServiceName(o.URL.Reveal())
 	if err != nil {
@@ -66,39 +63,34 @@ func New(o Options) (*Channel, error) {
 	return c, nil
 }
 
-// Send implements holdfast.Channel.
+// Send implements holdfast.Channel. Sends wait for one another.
 func (c *Channel) Send(ctx context.Context, m holdfast.Message) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", fmt.Errorf("tell %s: %w", c.scheme, err)
 	}
-	select {
-	case c.slots <- struct{}{}:
-	default:
-		return "", fmt.Errorf("tell %s: %d earlier sends have not ended yet", c.scheme, underWay)
-	}
-	done := make(chan error, 1)
-	go func() {
-		defer func() { <-c.slots }()
-		done <- c.send(m)
-	}()
-	select {
-	case err := <-done:
-		if err != nil {
-			return "", fmt.Errorf("tell %s: %w", c.scheme, c.fault(err))
-		}
+	err := c.turn.take(ctx, m.ID, func() error { return c.send(m) })
+	switch {
+	case err == nil:
 		return "", nil
-	case <-ctx.Done():
-		return "", fmt.Errorf("tell %s: %w", c.scheme, ctx.Err())
+	case errors.Is(err, errUnderWay):
+		return "", fmt.Errorf("tell %s: %w", c.scheme, err)
 	}
+	return "", fmt.Errorf("tell %s: %w", c.scheme, c.fault(err))
 }
 
 // send sends m through a service of its own, because a service keeps what it was
-// sent last.
-func (c *Channel) send(m holdfast.Message) error {
+// sent last, and leaves no connection behind.
+func (c *Channel) send(m holdfast.Message) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("its service panicked: %v", p) // Zulip's does where nobody answers
+		}
+	}()
 	service, err := new(router.ServiceRouter).Locate(c.o.URL.Reveal())
 	if err != nil {
 		return err
 	}
+	defer ownConnections(service).CloseIdleConnections()
 	title, text := texts(c.scheme, m, c.o.Location)
 	params := types.Params{}
 	if title != "" {

@@ -1,7 +1,6 @@
 package shoutrrr_test
 
 import (
-	"context"
 	"flag"
 	"os"
 	"path/filepath"
@@ -120,48 +119,29 @@ func TestAServiceWithoutATitleBeginsWithIt(t *testing.T) {
 func TestNobodyIsCalledByAForeignText(t *testing.T) {
 	f := newFar(t)
 	m := sample.Messages(now)[0]
-	m.Items[0].Finding.Summary = "@everyone @here @channel @all @room [the page](https://evil.example.com) <!channel> <https://evil.example.com|page>"
+	m.Link = "https://backup.example.com/@all?to=@ops"
+	f0 := &m.Items[0].Finding
+	f0.Summary = "@everyone @Here @channel @Channel @ALL @room [the page](https://evil.example.com) <!channel> <https://evil.example.com|page>"
+	f0.Actual = "@*role:everyone* @**all** @_**someone** @ΑΝΝΑ www.evil.example.com"
 	if _, err := open(t, ntfy(f)).Send(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
 	got := f.taken()[0]
-	for _, live := range []string{"@everyone", "@here", "@channel", "@all", "@room", "](", "<", ">"} {
-		if strings.Contains(got.Title+got.Body, live) {
-			t.Errorf("%q is in %q, %q", live, got.Title, got.Body)
+	text, linked := strings.CutSuffix(got.Title+got.Body, m.Link+"\n")
+	if !linked {
+		t.Errorf("the link is not as it was: %q", got.Body)
+	}
+	if live := regexp.MustCompile(`@[^ ]`).FindString(text); live != "" {
+		t.Errorf("%q is in %q", live, text)
+	}
+	for _, live := range []string{"](", "<", ">", "://", "www."} {
+		if strings.Contains(text, live) {
+			t.Errorf("%q is in %q", live, text)
 		}
 	}
-}
-
-func TestSendsThatHangAreOnlySoMany(t *testing.T) {
-	f := newFar(t)
-	if err := f.Behave(conform.Hangs); err != nil {
-		t.Fatal(err)
-	}
-	c := open(t, generic(f))
-	send := func() error {
-		ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		defer stop()
-		_, err := c.Send(ctx, sample.Messages(now)[0])
-		return err
-	}
-	for range 16 {
-		if err := send(); err == nil || !strings.Contains(err.Error(), "deadline") {
-			t.Fatalf("got %v", err)
-		}
-	}
-	if err := send(); err == nil || !strings.Contains(err.Error(), "16 earlier sends have not ended yet") {
-		t.Errorf("the 17th: got %v", err)
-	}
-	if err := f.Behave(conform.Takes); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		_, err := c.Send(t.Context(), sample.Messages(now)[0])
-		if err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after those that hung have ended: %v", err)
+	for _, readable := range []string{"@ everyone @ Here", "@ *role:everyone*", "https[:]//evil[.]example[.]com"} {
+		if !strings.Contains(text, readable) {
+			t.Errorf("%q is not in %q", readable, text)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package shoutrrr
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -29,25 +30,44 @@ func texts(scheme string, m holdfast.Message, loc *time.Location) (title, text s
 	if !ok {
 		limit = usual
 	}
+	m = plain.WithoutLinks(m)
 	title = plain.Subject(m)
 	if scheme == "smtp" {
 		return title, plain.Short(m, loc, limit)
 	}
-	title, first := harmless.Replace(title), ""
+	title, first := harmless(title), ""
 	if !slices.Contains(titled, scheme) {
 		title, first = "", title+"\n\n"
 	}
 	// Made harmless, a text of many brackets is longer than it was.
-	for room := limit; ; room = room * 3 / 4 {
-		if text = first + harmless.Replace(plain.Short(m, loc, room)); len(text) <= limit {
+	for room := limit - len(first); ; room = room * 7 / 8 {
+		if text = first + harmlessBut(plain.Link(m), plain.Short(m, loc, room)); len(text) <= limit {
 			return title, text
 		}
 	}
 }
 
-// harmless takes away what calls everybody, or makes a link say something else,
-// in the mark-up of chats: of Discord, Mattermost, Matrix, Slack, Teams, Zulip, ….
-var harmless = strings.NewReplacer(
-	"@everyone", "@ everyone", "@here", "@ here", "@channel", "@ channel", "@all", "@ all", "@room", "@ room", "@**", "@ **",
-	"](", "] (", "<", "‹", ">", "›",
-)
+// calls is what calls people, or everybody, in the mark-up of chats: @everyone,
+// @Here, @*role:admins*, @**all**.
+var calls = regexp.MustCompile(`@([\pL*_])`)
+
+// disguises make a link say something else, or are commands: in Discord, Matrix,
+// Mattermost, Slack, Teams, ….
+var disguises = strings.NewReplacer("](", "] (", "<", "‹", ">", "›")
+
+// harmless returns text without what chats would act upon.
+func harmless(text string) string {
+	return disguises.Replace(calls.ReplaceAllString(text, "@ $1"))
+}
+
+// harmlessBut is harmless for all of text but the link.
+func harmlessBut(link, text string) string {
+	if link == "" {
+		return harmless(text)
+	}
+	parts := strings.Split(text, link)
+	for i := range parts {
+		parts[i] = harmless(parts[i])
+	}
+	return strings.Join(parts, link)
+}

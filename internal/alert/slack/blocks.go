@@ -73,13 +73,12 @@ func tailOf(m holdfast.Message, loc *time.Location) []slack.Block {
 	var tail []slack.Block
 	if note := plain.ThreadNote(m, loc); note != "" {
 		lines := []string{escape(note, maxValue)}
-		still := plain.Still(m)
-		for i, item := range still {
-			if i == listed {
-				lines = append(lines, fmt.Sprintf("and %d more", len(still)-i))
-				break
-			}
-			lines = append(lines, "• "+mark(item)+" *"+escape(plain.Label(item), 50)+"*  "+escape(plain.Headline(item), maxValue/2))
+		still, more := plain.Still(m, listed)
+		for _, item := range still {
+			lines = append(lines, "• "+mark(item)+" *"+escape(plain.Label(item), 50)+"*  "+escape(plain.Brief(item), maxValue/2))
+		}
+		if more > 0 && len(still) > 0 {
+			lines = append(lines, fmt.Sprintf("and %d more", more))
 		}
 		tail = append(tail, contextBlock(strings.Join(lines, "\n")))
 	}
@@ -157,6 +156,10 @@ func header(subject string, m holdfast.Message) slack.Block {
 	case len(m.Items) > 0:
 		look = tones[plain.Worst(m.Items)]
 	}
+	return headerBlock(look, subject)
+}
+
+func headerBlock(look, subject string) slack.Block {
 	text := cut(look+" "+subject, maxHeader)
 	return slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, text, false, false))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/alert/plain"
 )
 
 // How long to wait before a second attempt.
@@ -71,6 +72,9 @@ func (c *Channel) update(ctx context.Context, thread posted, m holdfast.Message)
 	defer stop()
 	subject, first := standing(m)
 	p := newPayload(subject, first, c.o.Location)
+	if !m.Thread.Over() && plain.Worst(first.Items) == plain.Good {
+		p.blocks[0] = headerBlock(tones[plain.Odd], subject) // what goes on is left out
+	}
 	p.update = thread
 	_, _ = c.postAsBot(ctx, p)
 }

@@ -28,7 +28,7 @@ const maxText = 10_000
 func newPayload(subject string, m holdfast.Message, loc *time.Location) payload {
 	return payload{
 		text: escape(subject, maxSection), blocks: blocks(subject, m, loc),
-		whole: escape(subject+"\n"+plain.Short(m, loc, maxText/2), maxText),
+		whole: escape(plain.Unlinked(subject)+"\n"+plain.Short(plain.WithoutLinks(m), loc, maxText/2), maxText),
 	}
 }
 
@@ -36,13 +36,19 @@ func newPayload(subject string, m holdfast.Message, loc *time.Location) payload 
 // its subject.
 func standing(m holdfast.Message) (subject string, first holdfast.Message) {
 	first = m
-	first.ID, first.Items, first.More, first.Thread = m.Thread.ID, m.Thread.Items, 0, nil
+	first.ID, first.Items, first.More, first.Thread = m.Thread.ID, m.Thread.Items, m.Thread.More, nil
 	open := slices.DeleteFunc(slices.Clone(first.Items), func(item holdfast.Item) bool { return item.Step == holdfast.Resolved })
-	all := len(first.Items)
-	if len(open) == 0 || len(open) == all {
+	all, going := len(first.Items)+first.More, m.Thread.Open
+	switch {
+	case going == all || going == 0 && first.More == 0:
 		return plain.Subject(first), first
+	case going == 0:
+		subject = fmt.Sprintf("[%d resolved]", all)
+	case len(open) == 0:
+		subject = fmt.Sprintf("[%d of %d resolved] %d go on", all-going, all, going)
+	default:
+		subject = fmt.Sprintf("[%d of %d resolved] still: %s", all-going, all, plain.Headline(open[0]))
 	}
-	subject = fmt.Sprintf("[%d of %d resolved] still: %s", all-len(open), all, plain.Headline(open[0]))
 	if m.Sample {
 		subject = "[sample] " + subject
 	}
