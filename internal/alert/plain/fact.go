@@ -34,10 +34,10 @@ func Facts(m holdfast.Message, item holdfast.Item, loc *time.Location) []Fact {
 		facts.add(lasting(m, item, loc))
 	}
 	facts.backups(m, item, loc)
-	facts.add("Expected", f.Expected)
 	if over {
 		facts.add("It was", f.Actual)
 	} else {
+		facts.add("Expected", f.Expected)
 		facts.add("Actual", f.Actual)
 	}
 	if item.Flapping {
@@ -94,7 +94,7 @@ func (l *list) backups(m holdfast.Message, item holdfast.Item, loc *time.Locatio
 	if id == "" && last != nil {
 		id = last.ID
 	}
-	if id != "" {
+	if id != "" && item.Step != holdfast.Resolved { // what it was about is no matter any more
 		*l = append(*l, Fact{Name: "Backup", Value: line(string(id)), Copy: true})
 	}
 }

@@ -30,10 +30,10 @@ func When(t time.Time, loc *time.Location) string {
 	return t.In(loc).Format("2006-01-02 15:04 MST")
 }
 
-// ago returns t and, set in by format, how long before at that was; t alone where
-// it was not before.
+// ago returns t and, set in by format, how long before at that was; t alone within
+// the last minute, and after at.
 func ago(t, at time.Time, loc *time.Location, format string) string {
-	if !t.Before(at) {
+	if at.Sub(t) < time.Minute {
 		return When(t, loc)
 	}
 	return fmt.Sprintf(format, When(t, loc), Age(at.Sub(t)))
