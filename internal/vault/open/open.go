@@ -35,7 +35,8 @@ type Options struct {
 	// Create makes a vault where there is none yet. Without it an empty or
 	// absent directory is an error: more likely its disk is not mounted.
 	Create bool
-	// Log takes what goes wrong in a handler through no fault of the client's.
+	// Log takes what goes wrong in a handler through no fault of the client's, and
+	// that a vault is begun.
 	// Default: nowhere.
 	Log *slog.Logger
 }
@@ -47,6 +48,9 @@ func Open(ctx context.Context, c config.Vault, o Options) (holdfast.Vault, error
 	case c.Disk != nil:
 		if err := checkDir(c.Disk.Path, o.Create); err != nil {
 			return nil, err
+		}
+		if o.Create && o.Log != nil && checkDir(c.Disk.Path, false) != nil {
+			o.Log.Warn("a new vault begins; if there was one, its disk is not mounted", "path", c.Disk.Path)
 		}
 		v, err := disk.New(c.Disk.Path, disk.Options{BaseURL: o.BaseURL, Sealer: o.Sealer, Now: o.Now, Log: o.Log})
 		if err != nil {

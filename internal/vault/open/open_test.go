@@ -1,7 +1,9 @@
 package open_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,12 +16,21 @@ import (
 
 func TestOpenDisk(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "vault")
-	v, err := open.Open(t.Context(), config.Vault{Disk: &config.Disk{Path: dir}}, open.Options{BaseURL: "https://b.example/v/main", Create: true})
+	var log bytes.Buffer
+	options := open.Options{BaseURL: "https://b.example/v/main", Create: true, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	v, err := open.Open(t.Context(), config.Vault{Disk: &config.Disk{Path: dir}}, options)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !strings.Contains(log.String(), "a new vault begins") {
+		t.Errorf("that it is new is not said: %q", log.String())
+	}
 	if err := v.Put(t.Context(), "scratch/a", []byte("b")); err != nil {
 		t.Error(err)
+	}
+	log.Reset()
+	if _, err := open.Open(t.Context(), config.Vault{Disk: &config.Disk{Path: dir}}, options); err != nil || log.Len() > 0 {
+		t.Errorf("a vault that was there: %v, said %q", err, log.String())
 	}
 	if _, ok := v.(interface{ Handler() http.Handler }); !ok {
 		t.Error("a disk vault has no handler for its URLs")
