@@ -133,10 +133,14 @@ type Deleter interface {
 	Delete(ctx context.Context, key string) error
 }
 
+// MaxState is how large a document of a Stater may be, in bytes.
+const MaxState = 64 << 20
+
 // Stater keeps small documents that change, under StatePrefix, so that two
 // writers at once can't lose each other's change.
 type Stater interface {
-	// Load returns the document and its tag; ErrNotExist if there is none.
+	// Load returns the document and its tag; ErrNotExist if there is none,
+	// ErrCorrupt for one of more than MaxState bytes, which nobody here wrote.
 	Load(ctx context.Context, key string) (body []byte, tag string, err error)
 	// Swap replaces the document whose tag is tag, or makes it where tag is
 	// "", atomically; ErrConflict if the present tag is another. It returns

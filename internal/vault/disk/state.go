@@ -32,9 +32,12 @@ func (v *Vault) load(ctx context.Context, key string) ([]byte, string, error) {
 		return nil, "", err
 	}
 	defer f.Close()
-	body, err := io.ReadAll(f)
+	body, err := io.ReadAll(io.LimitReader(f, holdfast.MaxState+1))
 	if err != nil {
 		return nil, "", err
+	}
+	if len(body) > holdfast.MaxState {
+		return nil, "", fmt.Errorf("%w: more than %d bytes", holdfast.ErrCorrupt, holdfast.MaxState)
 	}
 	return body, tagOf(body), nil
 }

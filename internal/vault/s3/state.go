@@ -39,8 +39,11 @@ func (v *Vault) load(ctx context.Context, key string) ([]byte, string, error) {
 		if err != nil {
 			return nil, "", err
 		}
-		body, err := io.ReadAll(out.Body)
+		body, err := io.ReadAll(io.LimitReader(out.Body, holdfast.MaxState+1))
 		err = errors.Join(err, out.Body.Close())
+		if len(body) > holdfast.MaxState {
+			return nil, "", fmt.Errorf("%w: more than %d bytes", holdfast.ErrCorrupt, holdfast.MaxState)
+		}
 		// The SDK tries again until it has an answer, not until that is read.
 		if err == nil || try == attempts || ctx.Err() != nil {
 			return body, aws.ToString(out.ETag), err
