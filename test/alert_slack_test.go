@@ -19,7 +19,7 @@ import (
 const (
 	slackToken    = "xoxb-1234567890-abcdefghijkl"
 	slackChannel  = "C0123456789"
-	slackHookPath = "/services/T00000000/B00000000/XXXXsecretXXXX"
+	slackHookPath = "/services/T00000000/B00000000/hook-secret-0123"
 )
 
 // slackServer stands in for Slack: an incoming webhook, and the Web API at slack.com

@@ -114,6 +114,9 @@ type Outcome struct {
 	Silences []Silence `json:"silences,omitempty"`
 	// Remembered reports whether the state was saved.
 	Remembered bool `json:"remembered"`
+	// Unlinked is why messages had no link to the page, "" where they had one
+	// or there is none.
+	Unlinked string `json:"unlinked,omitempty"`
 	// Untold is how much of what is wrong no channel has been told that should have been.
 	Untold int `json:"untold"`
 	// Dropped is how much was given up so far: what is over, and a channel

@@ -20,8 +20,8 @@ const linkTime = 5 * time.Second
 
 // send gives the channels what they have to be told, all channels at once, the
 // messages of each one after the other, and returns when each is done or its time
-// is over.
-func (t *Teller) send(ctx context.Context, m moment, turns map[string]*turn, takes time.Duration) map[string]result {
+// is over. unlinked is set to why their messages have no link.
+func (t *Teller) send(ctx context.Context, m moment, turns map[string]*turn, takes time.Duration, unlinked *error) map[string]result {
 	type named struct {
 		name string
 		result
@@ -33,7 +33,7 @@ func (t *Teller) send(ctx context.Context, m moment, turns map[string]*turn, tak
 			continue
 		}
 		if !linked {
-			link, linked = t.link(ctx), true
+			link, linked = t.link(ctx, unlinked), true
 		}
 		for n := range turn.tellings {
 			telling := &turn.tellings[n]
@@ -54,8 +54,9 @@ func (t *Teller) send(ctx context.Context, m moment, turns map[string]*turn, tak
 	return all
 }
 
-// link returns the link to the page, "" where there is none.
-func (t *Teller) link(ctx context.Context) string {
+// link returns the link to the page, "" where there is none; failed is set to why
+// there should be one and is not.
+func (t *Teller) link(ctx context.Context, failed *error) string {
 	if t.options.Link == nil {
 		return ""
 	}
@@ -63,6 +64,7 @@ func (t *Teller) link(ctx context.Context) string {
 	defer cancel()
 	link, err := t.options.Link(ctx)
 	if err != nil {
+		*failed = err
 		return ""
 	}
 	return link

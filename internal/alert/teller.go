@@ -73,13 +73,14 @@ func NewTeller(vault holdfast.Stater, o Options) *Teller {
 // run is one run of a Teller.
 type run struct {
 	*Teller
-	moment  moment
-	owner   string
-	state   *state // as it was last known
-	saved   error  // why that is not saved
-	busy    map[string]bool
-	results map[string]result // of the last attempts
-	sent    map[string]int
+	moment   moment
+	owner    string
+	state    *state // as it was last known
+	saved    error  // why that is not saved
+	unlinked error  // why messages have no link
+	busy     map[string]bool
+	results  map[string]result // of the last attempts
+	sent     map[string]int
 }
 
 // Run tells people what is new, and says what became of it. The error is not nil
@@ -162,7 +163,7 @@ func (r *run) round(ctx context.Context, takes time.Duration) {
 	for name, turn := range turns {
 		r.busy[name] = r.busy[name] || turn.busy
 	}
-	results := r.send(ctx, r.moment, turns, takes)
+	results := r.send(ctx, r.moment, turns, takes, &r.unlinked)
 	if len(results) == 0 {
 		return
 	}
@@ -207,6 +208,9 @@ func (r *run) outcome() Outcome {
 	o := Outcome{
 		Channels: []ChannelOutcome{}, Silences: r.moment.silences, Remembered: r.saved == nil,
 		Untold: r.state.untold(r.moment, r.busy), Dropped: r.state.Dropped,
+	}
+	if r.unlinked != nil {
+		o.Unlinked = cut(holdfast.Printable(r.unlinked.Error()), maxText)
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.moment.rules.Channels)) {
 		c := ChannelOutcome{Channel: name, Sent: r.sent[name], Busy: r.busy[name]}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,7 +46,9 @@ func TestMessageSaysAllThatThereIsToKnow(t *testing.T) {
 	h.now = start.Add(2 * time.Hour)
 	h.look()
 	h.teller.options.Link = func(context.Context) (string, error) { return "", errors.New("no key") }
-	h.run()
+	if o := h.run(); o.Unlinked != "no key" {
+		t.Errorf("why there is no link: %q", o.Unlinked)
+	}
 	end := h.phones["ops"].take()[0]
 	over := holdfast.Item{Event: holdfast.Unhealthy, Step: holdfast.Resolved, At: h.now, Finding: want.Items[0].Finding, Last: last}
 	want = holdfast.Message{
@@ -155,100 +155,6 @@ func TestDamagedStateIsKeptAsideAndBegunAnew(t *testing.T) {
 	}
 }
 
-func TestChannelThatHangsHoldsTheRunForItsTimeAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, "dev", "ops")
-		release, sends := make(chan struct{}), atomic.Int32{}
-		h.phones["ops"].set(func(context.Context, holdfast.Message) error { sends.Add(1); <-release; return nil })
-		for n, want := range [][]string{
-			{"dev: opened crm/fresh!"},
-			{"dev: opened vault/channel!"}, // the second failure in a row
-			{},
-		} {
-			h.look("crm/fresh!")
-			begun := time.Now()
-			o := h.run()
-			if took := time.Since(begun); n == 0 && took != DefaultSendTimeout+grace || n > 0 && took != 0 {
-				t.Errorf("run %d took %s", n+1, took)
-			}
-			h.wantSaid(want...)
-			if o.Channels[1].Err == "" || !o.Channels[1].Since.Equal(start) {
-				t.Errorf("outcome of ops: %+v", o.Channels[1])
-			}
-			h.now = h.now.Add(time.Minute)
-		}
-		if n := sends.Load(); n != 1 {
-			t.Errorf("%d messages under way at once", n)
-		}
-		close(release)
-		synctest.Wait()
-		h.phones["ops"].take() // it came after all, and nobody could know
-		h.phones["ops"].set(nil)
-		h.look("crm/fresh!")
-		h.run()
-		h.wantSaid("dev↩: resolved vault/channel!", "ops: opened crm/fresh!")
-	})
-}
-
-func TestSlowChannelsAreSentToAtTheSameTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, "a", "b", "c")
-		for _, phone := range h.phones {
-			phone.set(func(ctx context.Context, _ holdfast.Message) error {
-				select {
-				case <-time.After(8 * time.Second):
-					return nil
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			})
-		}
-		h.look("crm/fresh!", "media/fresh!", "web2:crm/fresh!")
-		begun := time.Now()
-		h.run()
-		if took := time.Since(begun); took != DefaultSendTimeout {
-			t.Errorf("took %s, want %s: two messages each, and the third cut off", took, DefaultSendTimeout)
-		}
-		if said := h.said(); len(said) != 6 {
-			t.Errorf("sent %v", said)
-		}
-		h.look("crm/fresh!", "media/fresh!", "web2:crm/fresh!")
-		h.run()
-		if said := h.said(); len(said) != 3 {
-			t.Errorf("then sent %v, want the rest", said)
-		}
-	})
-}
-
-func TestErrorsOfChannelsHoldNoSecretsOfPanics(t *testing.T) {
-	h, broken := newHouse(t, "ops"), (*holdfast.RetryAfterError)(nil)
-	for name, tt := range map[string]struct {
-		send func(context.Context, holdfast.Message) error
-		want string
-	}{
-		"an error":                {down, errDown.Error()},
-		"a panic with a text":     {func(context.Context, holdfast.Message) error { panic("https://hooks.example.com/secret") }, "it panicked with a string"},
-		"a panic of the runtime":  {func(context.Context, holdfast.Message) error { return broken.Err }, "it panicked: runtime error: invalid memory address or nil pointer dereference"},
-		"an end of the goroutine": {func(context.Context, holdfast.Message) error { return fmt.Errorf("two\nlines") }, `two\nlines`},
-	} {
-		h.phones["ops"].set(tt.send)
-		h.look("crm/fresh!")
-		if o := h.run(); o.Channels[0].Err != tt.want || o.Channels[0].Sent != 0 {
-			t.Errorf("%s: outcome %+v, want %q", name, o.Channels[0], tt.want)
-		}
-	}
-}
-
-func TestChannelThatIsNotSetUpFails(t *testing.T) {
-	h := newHouse(t, "ops")
-	h.rules.Channels["gone"] = Rule{}
-	for range 2 {
-		h.look("crm/fresh!")
-		h.run()
-	}
-	h.wantSaid("ops: opened crm/fresh!", "ops: opened vault/channel!")
-}
-
 func TestUntold(t *testing.T) {
 	down := map[string]func(context.Context, holdfast.Message) error{"down": down}
 	for _, tt := range []struct {
@@ -283,23 +189,6 @@ func TestUntold(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestRunThatWasEndedFromOutsideSaysNothingOfTheChannel(t *testing.T) {
-	h := newHouse(t, "ops")
-	ctx, cancel := context.WithCancel(t.Context())
-	h.phones["ops"].set(func(ctx context.Context, _ holdfast.Message) error { cancel(); <-ctx.Done(); return ctx.Err() })
-	h.look("crm/fresh!")
-	o, err := h.teller.Run(ctx, h.in)
-	if err != nil || !o.Remembered || o.Untold != 1 {
-		t.Errorf("outcome %+v, %v", o, err)
-	}
-	if c := h.state().Channels["ops"]; c.Fails != 0 || c.Claim != nil {
-		t.Errorf("the state says %+v of the channel", c)
-	}
-	if _, err := h.teller.Run(ctx, h.in); !errors.Is(err, context.Canceled) {
-		t.Errorf("a run that begins too late: %v", err)
-	}
 }
 
 // Many processes, each with several runs at once.
@@ -385,104 +274,5 @@ func TestWhatIsGivenUpIsCounted(t *testing.T) {
 	h.look()
 	if o := h.run(); o.Dropped != 2 {
 		t.Errorf("%d given up, want 2", o.Dropped)
-	}
-}
-
-func TestDigestComesWhenItIsDueAndNotAtFirst(t *testing.T) {
-	h := newHouse(t, "ops")
-	weekly := func(now time.Time) time.Time { // Mondays at 8
-		return time.Date(2025, 10, 27, 8, 0, 0, 0, time.UTC).Add(now.Sub(time.Date(2025, 10, 27, 8, 0, 0, 0, time.UTC)).Truncate(7 * day))
-	}
-	h.rules.Channels["ops"] = Rule{Digest: weekly}
-	h.in.Overview = func(since time.Time) holdfast.Overview { return holdfast.Overview{From: since} }
-	for _, step := range []struct {
-		after time.Duration
-		part  bool
-		down  bool
-		want  string
-	}{
-		{after: 0},
-		{after: 5 * day},
-		{after: 6 * day, part: true},
-		{after: 6 * day, down: true},
-		{after: 6*day + time.Hour, want: "ops: digest since 27 Oct"},
-		{after: 6*day + 2*time.Hour},
-		{after: 27 * day, want: "ops: digest since 3 Nov"}, // one for several that were missed
-		{after: 27 * day},
-	} {
-		h.now = start.Add(step.after)
-		h.in.Whole = !step.part
-		h.phones["ops"].set(nil)
-		if step.down {
-			h.phones["ops"].set(down)
-		}
-		h.look()
-		h.run()
-		want := []string{}
-		if step.want != "" {
-			want = append(want, step.want)
-		}
-		if diff := cmp.Diff(want, h.said()); diff != "" {
-			t.Errorf("after %s (-want +got):\n%s", step.after, diff)
-		}
-	}
-}
-
-func backupOf(at time.Time) Job {
-	id := holdfast.ID(at.UTC().Format("20060102T150405Z") + "-9f3c2a7d")
-	return Job{Last: &holdfast.LastBackup{ID: id, Size: 5000}}
-}
-
-func TestGoodNewsIsToldToThoseWhoWantIt(t *testing.T) {
-	h := newHouse(t, "dev", "ops")
-	h.rules.Wants = func(channel, _, _ string, event holdfast.Event) bool { return event.Bad() || channel == "ops" }
-	crm, media := holdfast.JobName{Host: "web1", Job: "crm"}, holdfast.JobName{Host: "web1", Job: "media"}
-	h.in.Jobs = map[holdfast.JobName]Job{crm: backupOf(start.Add(-time.Hour)), media: {}}
-	h.in.Cleaned = Cleaned{At: start.Add(-time.Hour), Deleted: 1}
-	h.look()
-	h.run()
-	h.wantSaid() // what was there already is no news
-
-	h.now = start.Add(2 * time.Hour)
-	h.in.Jobs = map[holdfast.JobName]Job{crm: backupOf(start.Add(time.Hour)), media: backupOf(start.Add(time.Hour))}
-	h.in.Cleaned = Cleaned{At: start.Add(time.Hour), Deleted: 3, Freed: 1000}
-	h.look()
-	h.phones["ops"].set(down)
-	h.run()
-	h.phones["ops"].set(nil)
-	h.run()
-	h.wantSaid("ops: backup-succeeded web1/crm + backup-succeeded web1/media + healthy web1/media + cleanup-succeeded vault")
-	h.run()
-	h.wantSaid()
-
-	h.in.Jobs, h.in.Whole = nil, true // the vault was away, and is back
-	h.look()
-	h.run()
-	h.in.Jobs = map[holdfast.JobName]Job{crm: backupOf(start.Add(time.Hour)), media: backupOf(start.Add(time.Hour))}
-	h.look("crm/hash", "crm/fresh!")
-	h.run()
-	h.wantSaid("dev: opened crm/fresh! + opened crm/hash", "ops: opened crm/fresh! + opened crm/hash")
-	h.look("crm/hash")
-	h.run()
-	h.look()
-	h.run()
-	h.wantSaid("dev↩: resolved crm/fresh!", "dev↩: resolved crm/hash", "ops↩: resolved crm/fresh!", "ops↩: resolved crm/hash", "ops: healthy web1/crm")
-
-	h.phones["ops"].set(down)
-	for n := range maxNews + 50 {
-		h.now = h.now.Add(time.Minute)
-		h.in.Jobs = map[holdfast.JobName]Job{crm: backupOf(start.Add(time.Duration(3+n) * time.Hour / 2))}
-		h.look()
-		h.run()
-	}
-	if n := len(h.state().Channels["ops"].News); n > maxNews || n == 0 {
-		t.Errorf("%d pieces of news wait, want at most %d", n, maxNews)
-	}
-	h.now = h.now.Add(7 * day)
-	h.phones["ops"].set(nil)
-	h.look()
-	h.run()
-	if said := h.said(); slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, "backup-succeeded") }) {
-		t.Errorf("news of last week: %v", said)
 	}
 }

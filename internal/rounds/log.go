@@ -51,6 +51,9 @@ func (w Watched) LogTelling(log *slog.Logger) {
 			log.Info("alert", "vault", w.Vault, "channel", c.Channel, "sent", c.Sent)
 		}
 	}
+	if w.Alerts.Unlinked != "" {
+		log.Warn("alert without a link to the status page", "vault", w.Vault, "err", w.Alerts.Unlinked)
+	}
 	if w.Telling != nil {
 		log.Error("alert", "vault", w.Vault, "err", w.Telling)
 	}

@@ -17,7 +17,7 @@ import (
 const (
 	token     = "xoxb-1234567890-abcdefghijkl"
 	channelID = "C0123456789"
-	hookPath  = "/services/T00000000/B00000000/XXXXsecretXXXX"
+	hookPath  = "/services/T00000000/B00000000/hook-secret-0123"
 )
 
 // message is a message in the channel.
