@@ -30,6 +30,9 @@ type Object struct {
 	Key     string    `json:"key"`
 	Size    int64     `json:"size"`     // bytes
 	ModTime time.Time `json:"mod_time"` // by the vault's clock, UTC
+	// Adopted is set where a view of the vault shows something that Holdfast has not
+	// made as part of a backup. No backend sets it.
+	Adopted *Adopted `json:"adopted,omitempty"`
 }
 
 // Reader reads objects.
@@ -70,6 +73,17 @@ type Uploader interface {
 	CompleteUpload(ctx context.Context, u Upload, parts []Part, size int64) error
 	// AbortUpload discards an upload. Nil if there is none.
 	AbortUpload(ctx context.Context, u Upload) error
+}
+
+// Receiver takes the parts of uploads from whoever holds the vault's own
+// credentials. It is the way to send where there is nothing to sign for others,
+// as by SFTP: such a vault's SignPart is errors.ErrUnsupported.
+type Receiver interface {
+	Uploader
+	// SendPart stores the part p, whose p.Size bytes body holds, of an upload.
+	// ErrCorrupt if body holds others, ErrNotExist where the vault can tell that
+	// there is no such upload, ErrFull. Sending a part again replaces it.
+	SendPart(ctx context.Context, u Upload, p Part, body io.Reader) error
 }
 
 // UploadLister lists uploads that are neither completed nor aborted.

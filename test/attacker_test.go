@@ -130,9 +130,27 @@ func (a *attacker) raw(method, url string, body []byte, header http.Header) answ
 	return answer{response.StatusCode, string(text), response.Header}
 }
 
+// started is what the broker answers to the start of a job with one vault.
+type started struct {
+	api.StartResponse
+	api.VaultUpload
+}
+
+// started returns what begins in the one vault of a job.
+func (a *attacker) started(got answer) started {
+	a.t.Helper()
+	var s started
+	a.must(got, 200, 201).into(a.t, &s.StartResponse)
+	if len(s.Vaults) != 1 || len(s.Unavailable) > 0 || len(s.Direct) > 0 {
+		a.t.Fatalf("started in %+v, want one vault", s.StartResponse)
+	}
+	s.VaultUpload = s.Vaults[0]
+	return s
+}
+
 // pushed is everything that a host sees of a backup while it makes it.
 type pushed struct {
-	start  api.StartResponse
+	start  started
 	part   holdfast.Part
 	url    holdfast.Request // signed, for the part
 	commit api.CommitRequest
@@ -177,7 +195,7 @@ func (p pushed) partOf(number int, content []byte) holdfast.Part {
 func (a *attacker) announce(job string, content []byte) pushed {
 	a.t.Helper()
 	var p pushed
-	a.must(a.call("POST", api.PathStart, api.StartRequest{Job: job, Streams: []api.StartStream{{Name: job, File: job + ".sql"}}}, nil), 200, 201).into(a.t, &p.start)
+	p.start = a.started(a.call("POST", api.PathStart, api.StartRequest{Job: job, Streams: []api.StartStream{{Name: job, File: job + ".sql"}}}, nil))
 	p.ref = holdfast.Ref{Host: a.host, Job: job, ID: p.start.ID}
 	p.part = p.partOf(1, content)
 	p.commit = api.CommitRequest{UploadToken: p.start.UploadToken, Manifest: a.manifest(p, content)}

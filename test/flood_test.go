@@ -113,8 +113,7 @@ func TestStartingAndAbortingWithoutEndIsPutOff(t *testing.T) {
 			}
 			return
 		}
-		var begun api.StartResponse
-		a.must(got, 200).into(t, &begun)
+		begun := a.started(got)
 		a.must(a.call("POST", "/v1/backups/"+string(begun.ID)+"/abort", api.AbortRequest{UploadToken: begun.UploadToken}, nil), 204)
 	}
 	t.Error("a hundred starts in a row were admitted")

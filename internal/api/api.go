@@ -12,15 +12,16 @@ import (
 
 // Paths of the calls. {id} is a backup id.
 const (
-	PathStart     = "/v1/backups"             // POST StartRequest → StartResponse; GET ?host=&job= → ListResponse
-	PathParts     = "/v1/backups/{id}/parts"  // POST PartsRequest → PartsResponse
-	PathCommit    = "/v1/backups/{id}/commit" // POST CommitRequest → CommitResponse
-	PathAbort     = "/v1/backups/{id}/abort"  // POST AbortRequest → no content
-	PathReports   = "/v1/reports"             // POST holdfast.Report → ReportResponse
-	PathDownloads = "/v1/downloads"           // POST DownloadRequest → DownloadResponse
-	PathTickets   = "/v1/tickets"             // POST TicketRequest → TicketResponse
-	PathRedeem    = "/r/{ticket}"             // GET, no token → 302 to the download
-	PathHealth    = "/healthz"                // GET, no token → Health
+	PathStart        = "/v1/backups"             // POST StartRequest → StartResponse; GET ?host=&job= → ListResponse
+	PathParts        = "/v1/backups/{id}/parts"  // POST PartsRequest → PartsResponse
+	PathCommit       = "/v1/backups/{id}/commit" // POST CommitRequest → CommitResponse
+	PathAbort        = "/v1/backups/{id}/abort"  // POST AbortRequest → no content
+	PathCertificates = "/v1/certificates"        // POST CertificateRequest → CertificateResponse
+	PathReports      = "/v1/reports"             // POST holdfast.Report → ReportResponse
+	PathDownloads    = "/v1/downloads"           // POST DownloadRequest → DownloadResponse
+	PathTickets      = "/v1/tickets"             // POST TicketRequest → TicketResponse
+	PathRedeem       = "/r/{ticket}"             // GET, no token → 302 to the download
+	PathHealth       = "/healthz"                // GET, no token → Health
 )
 
 // Limits on bodies, in bytes. The largest is a report, or the parts of a call
@@ -45,14 +46,34 @@ type StartStream struct {
 	File string `json:"file"` // of the data object
 }
 
-// StartResponse admits a backup.
+// StartResponse admits a backup, in every vault of the job at once, under one id.
 type StartResponse struct {
-	ID          holdfast.ID  `json:"id"`
+	ID      holdfast.ID `json:"id"`
+	Expires time.Time   `json:"expires"` // of the upload tokens
+	Now     time.Time   `json:"now"`     // by the broker's clock
+	// Vaults has the upload that was begun in each vault; at least one, unless
+	// all of the job's vaults are Direct. Each is committed or aborted by itself.
+	Vaults []VaultUpload `json:"vaults"`
+	// Unavailable are vaults of the job that no upload could be begun in.
+	Unavailable []Unavailable `json:"unavailable,omitempty"`
+	// Direct are the names of vaults of the job that the broker cannot sign for:
+	// the host has to reach them by itself, and stores the backup there under ID.
+	Direct []string `json:"direct,omitempty"`
+}
+
+// VaultUpload is the upload of a backup to one vault.
+type VaultUpload struct {
+	Vault       string       `json:"vault"`
 	UploadToken string       `json:"upload_token"`
-	Expires     time.Time    `json:"expires"`  // of the upload token
-	Now         time.Time    `json:"now"`      // by the broker's clock
 	MaxSize     int64        `json:"max_size"` // bytes, of all streams together
 	Uploads     []StreamPlan `json:"uploads"`
+}
+
+// Unavailable is a vault that takes no backup now, and why, without details of
+// the store.
+type Unavailable struct {
+	Vault  string `json:"vault"`
+	Reason string `json:"reason"`
 }
 
 // StreamPlan is how one stream must be sent.
@@ -96,6 +117,20 @@ type AbortRequest struct {
 	Reason      string `json:"reason"`
 }
 
+// CertificateRequest asks for an SSH certificate to send backups of a job to a
+// vault that the broker cannot sign for.
+type CertificateRequest struct {
+	Job       string `json:"job"`
+	Vault     string `json:"vault"`
+	PublicKey string `json:"public_key"` // a line as in an authorized_keys file
+}
+
+// CertificateResponse is a certificate to log in with until it expires.
+type CertificateResponse struct {
+	Certificate string    `json:"certificate"` // a line as in an authorized_keys file
+	Expires     time.Time `json:"expires"`
+}
+
 // ReportResponse names the report that was stored.
 type ReportResponse struct {
 	ID holdfast.ID `json:"id"`
@@ -103,17 +138,29 @@ type ReportResponse struct {
 
 // ListResponse is what a listing shows, newest backup first within each job.
 type ListResponse struct {
-	Backups []holdfast.Backup `json:"backups"`
-	Now     time.Time         `json:"now"` // by the broker's clock
+	Backups []Listed  `json:"backups"` // one that lies in several vaults once for each
+	Now     time.Time `json:"now"`     // by the broker's clock
+	// Unavailable are vaults that could not be listed now.
+	Unavailable []Unavailable `json:"unavailable,omitempty"`
+}
+
+// Listed is a backup and where it lies.
+type Listed struct {
+	holdfast.Backup
+	Vault string `json:"vault"`
 }
 
 // DownloadRequest asks for the signed downloads of one backup.
 type DownloadRequest struct {
 	Ref holdfast.Ref `json:"ref"`
+	// Vault is the only one to take it from; empty for the first of the job's
+	// that has it and answers.
+	Vault string `json:"vault,omitempty"`
 }
 
 // DownloadResponse has a signed download for the manifest and for each stream.
 type DownloadResponse struct {
+	Vault    string                      `json:"vault"` // that it is taken from
 	Manifest holdfast.Request            `json:"manifest"`
 	Streams  map[string]holdfast.Request `json:"streams"`   // by file name
 	HostKeys []string                    `json:"host_keys"` // that may have signed the manifest
@@ -125,6 +172,9 @@ type TicketRequest struct {
 	Ref  holdfast.Ref `json:"ref"`
 	File string       `json:"file"`        // a data object or manifest.json
 	TTL  int64        `json:"ttl_seconds"` // at most 7 days
+	// Vault is the only one to take it from; empty for the first that has it and
+	// answers when the ticket is used.
+	Vault string `json:"vault,omitempty"`
 }
 
 // TicketResponse is the link.

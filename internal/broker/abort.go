@@ -20,7 +20,7 @@ func (b *Broker) abort(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := b.jobs.lock(ctx, u.Host, u.Job)
+	unlock, err := b.jobs.lock(ctx, u.Vault, u.Host, u.Job)
 	if err != nil {
 		return nil, err
 	}
@@ -30,6 +30,6 @@ func (b *Broker) abort(ctx context.Context, c *call) (any, error) {
 			return nil, fmt.Errorf("abort upload of %q: %w", u.Key(s.File), err)
 		}
 	}
-	b.log.Info("aborted", "host", u.Host, "job", u.Job, "id", u.ID, "reason", cutEnd(line(req.Reason), maxReason), "request", c.id)
+	b.log.Info("aborted", "host", u.Host, "job", u.Job, "id", u.ID, "vault", u.Vault, "reason", cutEnd(line(req.Reason), maxReason), "request", c.id)
 	return nil, nil
 }

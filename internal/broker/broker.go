@@ -19,6 +19,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -49,12 +50,17 @@ const MaxReportsPerDay = 100
 type Registry interface {
 	// Principal returns the holder of the key with that id.
 	Principal(kid string) (holdfast.Principal, bool)
-	// Job returns the vault of a job of a host and its policy. A quota that
+	// Job returns the vaults of a job of a host and its policy. A quota that
 	// is not above zero admits nothing.
-	Job(host, job string) (vault string, p holdfast.Policy, ok bool)
+	Job(host, job string) (vaults []string, p holdfast.Policy, ok bool)
+	// Signs reports whether the broker signs for the vault; hosts reach others
+	// by themselves.
+	Signs(vault string) bool
 	// HostKeys returns the keys with which the host signs or once signed
 	// manifests.
 	HostKeys(host string) []ed25519.PublicKey
+	// Addresses returns where the host comes from; none for anywhere.
+	Addresses(host string) []netip.Prefix
 }
 
 // PushVault is what the push half may do with a vault: see names, add.
@@ -81,28 +87,32 @@ type Options struct {
 	Registry  Registry
 	Push      map[string]PushVault    // by name; for the push half
 	Restore   map[string]RestoreVault // by name; for the restore half
-	Version   string
+	// Certifiers sign SSH certificates, by the vault's name; for the push half.
+	Certifiers map[string]Certifier
+	Version    string
 
 	Now  func() time.Time // default time.Now
 	Rand io.Reader        // default crypto/rand.Reader
 	Log  *slog.Logger     // default slog.Default()
-	// Committed is called after a backup was committed or a report stored,
-	// before the call is answered, so it should return at once. May be nil.
-	Committed func(holdfast.Ref)
+	// Committed is called after a backup was committed or a report stored in a
+	// vault, before the call is answered, so it should return at once. It must be
+	// safe for concurrent use. May be nil.
+	Committed func(vault string, ref holdfast.Ref)
 }
 
 // Broker serves the protocol of package api. It is safe for concurrent use.
 type Broker struct {
-	url       string
-	sealer    *token.Sealer
-	verifier  *token.Verifier
-	registry  Registry
-	push      map[string]PushVault
-	restore   map[string]RestoreVault
-	version   string
-	now       func() time.Time
-	log       *slog.Logger
-	committed func(holdfast.Ref)
+	url        string
+	sealer     *token.Sealer
+	verifier   *token.Verifier
+	registry   Registry
+	push       map[string]PushVault
+	restore    map[string]RestoreVault
+	certifiers map[string]Certifier
+	version    string
+	now        func() time.Time
+	log        *slog.Logger
+	committed  func(vault string, ref holdfast.Ref)
 
 	rand     lockedReader
 	jobs     jobLocks
@@ -122,7 +132,7 @@ func New(o Options) (*Broker, error) {
 		return nil, errors.New("make broker: no sealer or no registry")
 	}
 	b := &Broker{
-		url: url, sealer: o.Sealer, registry: o.Registry, push: o.Push, restore: o.Restore,
+		url: url, sealer: o.Sealer, registry: o.Registry, push: o.Push, restore: o.Restore, certifiers: o.Certifiers,
 		version: o.Version, now: o.Now, log: o.Log, committed: o.Committed,
 		rand: lockedReader{r: o.Rand}, decoding: make(chan struct{}, atOnceDecoded),
 	}
@@ -136,7 +146,7 @@ func New(o Options) (*Broker, error) {
 		b.log = slog.Default()
 	}
 	if b.committed == nil {
-		b.committed = func(holdfast.Ref) {}
+		b.committed = func(string, holdfast.Ref) {}
 	}
 	b.verifier, err = token.NewVerifier(url, o.Registry.Principal, b.now)
 	if err != nil {
@@ -169,6 +179,7 @@ func (b *Broker) routePush(mux *http.ServeMux) {
 	mux.Handle("POST "+api.PathParts, b.call(usual, b.parts))
 	mux.Handle("POST "+api.PathCommit, b.call(committing, b.commit))
 	mux.Handle("POST "+api.PathAbort, b.call(usual, b.abort))
+	mux.Handle("POST "+api.PathCertificates, b.call(usual, b.certificate))
 	mux.Handle("POST "+api.PathReports, b.call(usual, b.report))
 }
 
@@ -191,7 +202,7 @@ func (l *lockedReader) Read(p []byte) (int, error) {
 	return l.r.Read(p)
 }
 
-// jobLocks serialise what is counted and committed per job.
+// jobLocks serialise what is counted and committed per job and vault.
 type jobLocks struct {
 	mu    sync.Mutex
 	slots map[string]*jobLock
@@ -203,9 +214,9 @@ type jobLock struct {
 	users int
 }
 
-// lock waits for the job's turn; the caller calls unlock.
-func (l *jobLocks) lock(ctx context.Context, host, job string) (unlock func(), err error) {
-	name := host + "/" + job
+// lock waits for the job's turn in the vault; the caller calls unlock.
+func (l *jobLocks) lock(ctx context.Context, vault, host, job string) (unlock func(), err error) {
+	name := vault + "/" + host + "/" + job
 	l.mu.Lock()
 	if l.slots == nil {
 		l.slots = map[string]*jobLock{}

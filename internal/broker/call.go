@@ -34,6 +34,7 @@ type call struct {
 	body      []byte
 	id        string    // of the request
 	now       time.Time // by the broker's clock, the same throughout the call
+	*place
 }
 
 // call returns the handler of a call that bears a request token. do returns
@@ -45,15 +46,17 @@ func (b *Broker) call(l limits, do func(context.Context, *call) (any, error)) ht
 		if err != nil {
 			return err
 		}
-		leave, err := b.gate.enter(proven.Principal.Name, l)
+		leave, err := b.gate.enter(r.Context(), proven.Principal.Name, l)
 		if err != nil {
 			return err
 		}
-		defer leave()
+		in := &place{&b.gate, proven.Principal.Name, leave}
+		defer func() { in.leave() }()
 		c, err := b.receive(w, r, proven, l.body)
 		if err != nil {
 			return err
 		}
+		c.place = in
 		ctx, cancel := context.WithTimeout(r.Context(), l.time)
 		defer cancel()
 		answer, err := do(ctx, c)

@@ -24,7 +24,10 @@ func (b *Broker) commit(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := b.jobs.lock(ctx, u.Host, u.Job)
+	if err := c.move(ctx, completing); err != nil {
+		return nil, err
+	}
+	unlock, err := b.jobs.lock(ctx, u.Vault, u.Host, u.Job)
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +52,8 @@ func (b *Broker) commit(ctx context.Context, c *call) (any, error) {
 		return nil, fmt.Errorf("put manifest of %s: %w", u.Ref, err)
 	}
 	if !again {
-		b.log.Info("committed", "host", u.Host, "job", u.Job, "backup", u.ID, "size", m.StoredSize(), "request", c.id)
-		b.committed(u.Ref)
+		b.log.Info("committed", "host", u.Host, "job", u.Job, "backup", u.ID, "vault", u.Vault, "size", m.StoredSize(), "request", c.id)
+		b.committed(u.Vault, u.Ref)
 	}
 	return api.CommitResponse{Ref: u.Ref, Size: m.StoredSize()}, nil
 }

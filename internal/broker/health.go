@@ -2,7 +2,9 @@ package broker
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,15 +57,18 @@ func (b *Broker) reach(ctx context.Context) map[string]string {
 	for name, vault := range b.restore {
 		vaults[name] = vault
 	}
-	states := map[string]string{}
-	for name, vault := range vaults {
-		states[name] = "ok"
-		for _, err := range vault.List(ctx, nothing) {
-			if err != nil {
-				states[name] = "does not answer"
-				b.log.Error("vault does not answer", "vault", name, "err", err)
-			}
-			break
+	names, states := slices.Sorted(maps.Keys(vaults)), map[string]string{}
+	errs := b.inEach(ctx, "", names, healthTime, func(ctx context.Context, _ int, name string) error {
+		for _, err := range vaults[name].List(ctx, nothing) {
+			return err
+		}
+		return nil
+	})
+	for i, err := range errs {
+		states[names[i]] = "ok"
+		if err != nil {
+			states[names[i]] = "does not answer"
+			b.log.Error("vault does not answer", "vault", names[i], "err", err)
 		}
 	}
 	b.health.asked, b.health.vaults = b.now(), states

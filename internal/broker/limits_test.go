@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -82,76 +81,6 @@ func TestBodyThatSaysItIsTooLongIsNotRead(t *testing.T) {
 		w.handler.ServeHTTP(rec, r)
 		answer[api.Problem](t, rec, http.StatusRequestEntityTooLarge)
 	}
-}
-
-// hang begins a call whose body does not come until end is called.
-func (w *world) hang(who, path string, body []byte) (end func() *httptest.ResponseRecorder) {
-	from, to := io.Pipe()
-	r := httptest.NewRequest("POST", brokerURL+path, from)
-	r.Header.Set("Authorization", "Bearer "+w.sign(who, "POST", path, body, w.clock))
-	rec, done := httptest.NewRecorder(), make(chan struct{})
-	go func() {
-		defer close(done)
-		w.handler.ServeHTTP(rec, r)
-	}()
-	// It is taken once the handler reads, which is after it was let in.
-	if _, err := to.Write(body[:1]); err != nil {
-		w.t.Fatal(err)
-	}
-	return func() *httptest.ResponseRecorder {
-		if _, err := to.Write(body[1:]); err != nil {
-			w.t.Error(err)
-		}
-		to.Close()
-		<-done
-		return rec
-	}
-}
-
-// busy checks that a call is put off, in a way that the client tries again.
-func busy(t *testing.T, rec *httptest.ResponseRecorder) {
-	t.Helper()
-	p := answer[api.Problem](t, rec, http.StatusTooManyRequests)
-	if p.Type == api.ProblemQuota || p.Hint == "" || rec.Header().Get("Retry-After") == "" {
-		t.Errorf("got %+v, Retry-After %q, want a hint, when to try again, and no quota", p, rec.Header().Get("Retry-After"))
-	}
-}
-
-func TestAHostHasOneCommitUnderWayAndHoldsUpNobodyElses(t *testing.T) {
-	w := newWorld(t)
-	begun, theirs := w.start("web1", "crm"), w.start("db1", "crm")
-	w.upload("web1", w.vault, begun, 20)
-	w.upload("db1", w.other, theirs, 20)
-	path := idPath(api.PathCommit, begun.ID)
-	body, err := json.Marshal(api.CommitRequest{UploadToken: begun.UploadToken, Manifest: w.signed("web1", w.manifest("web1", "crm", begun, 20))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := w.hang("web1", path, body)
-	r := httptest.NewRequest("POST", brokerURL+path, tripwire{t})
-	r.Header.Set("Authorization", "Bearer "+w.sign("web1", "POST", path, body, w.clock))
-	rec := httptest.NewRecorder()
-	w.handler.ServeHTTP(rec, r)
-	busy(t, rec)
-	w.start("web1", "media") // another call of the same host
-	answer[api.CommitResponse](t, w.commit("db1", theirs, w.signed("db1", w.manifest("db1", "crm", theirs, 20))), http.StatusOK)
-	answer[api.CommitResponse](t, first(), http.StatusOK)
-	answer[api.CommitResponse](t, w.serve("POST", path, body, "Bearer "+w.sign("web1", "POST", path, body, w.clock)), http.StatusOK)
-}
-
-func TestAHostHasAFewCallsUnderWay(t *testing.T) {
-	w := newWorld(t)
-	body := []byte(`{"job":"crm","streams":[]}`)
-	var ends []func() *httptest.ResponseRecorder
-	for range usual.atOnce {
-		ends = append(ends, w.hang("web1", api.PathStart, body))
-	}
-	busy(t, w.call("web1", "POST", api.PathStart, body))
-	w.start("db1", "crm")
-	for _, end := range ends {
-		answer[api.Problem](t, end(), http.StatusBadRequest)
-	}
-	w.start("web1", "crm")
 }
 
 func TestStartingAndAbortingIsNotFree(t *testing.T) {
@@ -362,13 +291,13 @@ func TestAnswersHaveADeadline(t *testing.T) {
 
 func TestJobsThatNobodyWaitsForAreForgotten(t *testing.T) {
 	var l jobLocks
-	unlock, err := l.lock(t.Context(), "web1", "crm")
+	unlock, err := l.lock(t.Context(), "main", "web1", "crm")
 	if err != nil {
 		t.Fatal(err)
 	}
 	again := make(chan func())
 	go func() {
-		unlock, err := l.lock(t.Context(), "web1", "crm")
+		unlock, err := l.lock(t.Context(), "main", "web1", "crm")
 		if err != nil {
 			t.Error(err)
 		}

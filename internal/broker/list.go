@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/holdfast-backup/holdfast"
@@ -12,7 +13,8 @@ import (
 )
 
 // list shows the backups that the caller may restore, of one host or job if it
-// asks for that, newest first within each job, uncommitted ones too.
+// asks for that, newest first within each job, uncommitted ones too. A vault that is
+// down does not hide what the others have.
 func (b *Broker) list(ctx context.Context, c *call) (any, error) {
 	if !slices.Contains(c.principal.Scopes, holdfast.ScopeRestore) {
 		return nil, notFound(fmt.Errorf("%s may not list", c.principal.Name))
@@ -34,20 +36,66 @@ func (b *Broker) list(ctx context.Context, c *call) (any, error) {
 			prefix = holdfast.JobPrefix(host, job)
 		}
 	}
-	answer := api.ListResponse{Backups: []holdfast.Backup{}, Now: c.now.UTC()}
-	for _, vault := range b.restore {
-		for found, err := range catalog.Jobs(ctx, vault, prefix) {
-			if err != nil {
-				return nil, err
-			}
-			if job != "" && found.Name != job || !c.principal.May(holdfast.ScopeRestore, found.Host, found.Name) {
-				continue
-			}
-			answer.Backups = append(answer.Backups, found.Backups...)
+	answer := api.ListResponse{Backups: []api.Listed{}, Now: c.now.UTC()}
+	names := slices.Sorted(maps.Keys(b.restore))
+	listed := make([][]api.Listed, len(names))
+	errs := b.inEach(ctx, c.id, names, listTime, func(ctx context.Context, i int, name string) (err error) {
+		listed[i], err = b.listIn(ctx, c.principal, name, prefix, job)
+		return err
+	})
+	for i, err := range errs {
+		if err == nil {
+			answer.Backups = append(answer.Backups, listed[i]...)
+			continue
+		}
+		p := problem(err, c.now)
+		answer.Unavailable = append(answer.Unavailable, api.Unavailable{Vault: names[i], Reason: said(p.Error())})
+		if len(names) > 1 { // else it is the answer, which is logged
+			b.log.Error("vault not listed", "vault", names[i], "request", c.id, "err", said(err.Error()))
 		}
 	}
-	slices.SortStableFunc(answer.Backups, func(x, y holdfast.Backup) int {
-		return cmp.Or(cmp.Compare(x.Host, y.Host), cmp.Compare(x.Job, y.Job), cmp.Compare(y.ID, x.ID))
-	})
+	if len(names) > 0 && len(answer.Unavailable) == len(names) {
+		return nil, mostHopeful(errs)
+	}
+	b.sortListed(answer.Backups)
 	return answer, nil
+}
+
+// sortListed orders backups by job, the newest first, and the copies of one as
+// its job names their vaults.
+func (b *Broker) sortListed(all []api.Listed) {
+	orders := map[holdfast.JobName][]string{}
+	place := func(l api.Listed) int {
+		name := holdfast.JobName{Host: l.Host, Job: l.Job}
+		order, known := orders[name]
+		if !known {
+			order, _ = b.places(l.Ref)
+			orders[name] = order
+		}
+		return slices.Index(order, l.Vault)
+	}
+	slices.SortStableFunc(all, func(x, y api.Listed) int {
+		if c := cmp.Or(cmp.Compare(x.Host, y.Host), cmp.Compare(x.Job, y.Job), cmp.Compare(y.ID, x.ID)); c != 0 {
+			return c
+		}
+		return place(x) - place(y)
+	})
+}
+
+// listIn returns what the caller may restore of what begins with prefix in one
+// vault, of one job if it is not empty.
+func (b *Broker) listIn(ctx context.Context, p holdfast.Principal, name, prefix, job string) ([]api.Listed, error) {
+	var all []api.Listed
+	for found, err := range catalog.Jobs(ctx, b.restore[name], prefix) {
+		if err != nil {
+			return nil, err
+		}
+		if job != "" && found.Name != job || !p.May(holdfast.ScopeRestore, found.Host, found.Name) {
+			continue
+		}
+		for _, backup := range found.Backups {
+			all = append(all, api.Listed{Backup: backup, Vault: name})
+		}
+	}
+	return all, nil
 }

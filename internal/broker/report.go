@@ -15,23 +15,20 @@ import (
 
 const maxReportWord = 64 // bytes, of a stage or a version
 
-// report stores what a host says of a run. Everything in it is the host's word:
+// report stores what a host says of a run in each vault of the job, so that the
+// monitor of each sees it; one of them is enough. Everything in it is the host's word:
 // it is cut to its limits and stripped of what could command a terminal.
 func (b *Broker) report(ctx context.Context, c *call) (any, error) {
 	var said holdfast.Report
 	if err := c.decode(&said); err != nil {
 		return nil, err
 	}
-	name, _, err := b.ownJob(c, holdfast.ScopeReport, said.Job)
+	vaults, _, err := b.ownJob(c, holdfast.ScopeReport, said.Job)
 	if err != nil {
 		return nil, err
 	}
 	if said.Host != "" && said.Host != c.principal.Name {
 		return nil, notFound(fmt.Errorf("report of %s for the host %q", c.principal.Name, said.Host))
-	}
-	vault, ok := b.push[name]
-	if !ok {
-		return nil, fmt.Errorf("report of %s/%s: its vault %q is not there", c.principal.Name, said.Job, name)
 	}
 	report, err := b.cleanReport(c, said)
 	if err != nil {
@@ -41,20 +38,56 @@ func (b *Broker) report(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, invalid(fmt.Errorf("report: %v", err))
 	}
-	unlock, err := b.jobs.lock(ctx, report.Host, report.Job)
-	if err != nil {
+	if err := b.storeReport(ctx, c, vaults, report, append(body, '\n')); err != nil {
 		return nil, err
+	}
+	return api.ReportResponse{ID: report.ID}, nil
+}
+
+// storeReport stores the report in all of the vaults that the broker signs for.
+func (b *Broker) storeReport(ctx context.Context, c *call, vaults []string, report holdfast.Report, body []byte) error {
+	signed, direct := b.split(vaults)
+	if len(signed) == 0 {
+		return refuseWith(http.StatusUnprocessableEntity, "no place for reports",
+			"the broker can write to none of the job's vaults: "+strings.Join(direct, ", "), "the host can put reports there by itself")
+	}
+	errs := b.inEach(ctx, c.id, signed, beginTime, func(ctx context.Context, _ int, name string) error {
+		return b.putReport(ctx, c, name, report, body)
+	})
+	stored := 0
+	for i, err := range errs {
+		if err == nil {
+			stored++
+		} else if len(signed) > 1 { // else it is the answer, which is logged
+			b.log.Error("report not stored", "vault", signed[i], "host", report.Host, "job", report.Job, "request", c.id, "err", said(err.Error()))
+		}
+	}
+	if stored == 0 {
+		return mostHopeful(errs)
+	}
+	b.log.Info("reported", "host", report.Host, "job", report.Job, "id", report.ID, "kind", report.Kind, "ok", report.OK, "vaults", stored, "request", c.id)
+	return nil
+}
+
+// putReport stores the report in one vault, where its monitor sees it.
+func (b *Broker) putReport(ctx context.Context, c *call, name string, report holdfast.Report, body []byte) error {
+	vault, err := b.pushVault(name)
+	if err != nil {
+		return err
+	}
+	unlock, err := b.jobs.lock(ctx, name, report.Host, report.Job)
+	if err != nil {
+		return err
 	}
 	defer unlock()
 	if err := checkReports(ctx, vault, c, report.Job); err != nil {
-		return nil, err
+		return err
 	}
-	if err := vault.Put(ctx, holdfast.ReportKey(report.Host, report.Job, report.ID), append(body, '\n')); err != nil {
-		return nil, fmt.Errorf("put report: %w", err)
+	if err := vault.Put(ctx, holdfast.ReportKey(report.Host, report.Job, report.ID), body); err != nil {
+		return fmt.Errorf("put report: %w", err)
 	}
-	b.log.Info("reported", "host", report.Host, "job", report.Job, "id", report.ID, "kind", report.Kind, "ok", report.OK, "request", c.id)
-	b.committed(holdfast.Ref{Host: report.Host, Job: report.Job, ID: report.ID})
-	return api.ReportResponse{ID: report.ID}, nil
+	b.committed(name, holdfast.Ref{Host: report.Host, Job: report.Job, ID: report.ID})
+	return nil
 }
 
 // cleanReport returns what is stored of what was said, under an id and a host

@@ -62,7 +62,7 @@ func TestDownloadsAreSignedForEveryFileOfACommittedBackup(t *testing.T) {
 	request := func(file string) holdfast.Request {
 		return holdfast.Request{Method: "GET", URL: "https://store.example/secret-signature/" + ref.Key(file), Expires: noon.Add(RequestLife)}
 	}
-	want := api.DownloadResponse{
+	want := api.DownloadResponse{Vault: "main",
 		Manifest: request(holdfast.ManifestFile),
 		Streams:  map[string]holdfast.Request{"crm.sql.zst.age": request("crm.sql.zst.age")},
 		HostKeys: []string{holdfast.FormatPublicKey(publicOf("web1"))},
@@ -266,7 +266,7 @@ func TestTicketMadeWithTheSecretItselfIsRedeemed(t *testing.T) {
 	w := newWorld(t)
 	ref := w.backup("web1", "crm", w.vault)
 	for file, status := range map[string]int{holdfast.ManifestFile: http.StatusFound, "other.sql": http.StatusNotFound} {
-		link, err := Ticket(w.sealer, brokerURL+"/", ref, file, w.clock.Add(time.Hour))
+		link, err := Ticket(w.sealer, brokerURL+"/", "", ref, file, w.clock.Add(time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,22 +12,18 @@ import (
 )
 
 // start admits a backup: it names it by its own clock and begins an upload for
-// each stream.
+// each stream in each vault of the job that it signs for.
 func (b *Broker) start(ctx context.Context, c *call) (any, error) {
 	var req api.StartRequest
 	if err := c.decode(&req); err != nil {
 		return nil, err
 	}
-	name, policy, err := b.pushJob(c, req.Job)
+	vaults, policy, err := b.pushJob(c, req.Job)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkStreams(req.Streams); err != nil {
 		return nil, invalid(err)
-	}
-	vault, ok := b.push[name]
-	if !ok {
-		return nil, fmt.Errorf("start %s/%s: its vault %q is not there", c.principal.Name, req.Job, name)
 	}
 	if policy.Quota.MaxSize <= 0 {
 		return nil, overQuota(http.StatusRequestEntityTooLarge, "max_size of this job is 0", "set max_size in holdfast.yaml")
@@ -35,45 +31,95 @@ func (b *Broker) start(ctx context.Context, c *call) (any, error) {
 	if err := b.checkPace(c, req.Job); err != nil {
 		return nil, err
 	}
-	// One at a time, or a burst of starts would all count the same.
-	unlock, err := b.jobs.lock(ctx, c.principal.Name, req.Job)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	if err := checkPerDay(ctx, vault, c, req.Job, policy.Quota.MaxPerDay); err != nil {
-		return nil, err
-	}
-	return b.begin(ctx, c, vault, req.Streams, upload{
-		Ref: holdfast.Ref{Host: c.principal.Name, Job: req.Job}, Vault: name, MaxSize: int64(policy.Quota.MaxSize),
-	})
-}
-
-// begin starts the uploads of u, all or none, and seals the upload token.
-func (b *Broker) begin(ctx context.Context, c *call, vault PushVault, streams []api.StartStream, u upload) (any, error) {
 	id, err := holdfast.NewID(c.now, &b.rand)
 	if err != nil {
 		return nil, err
 	}
-	u.ID = id
-	limits := vault.UploadLimits()
-	answer := api.StartResponse{ID: id, Expires: c.now.Add(UploadLife).UTC().Truncate(time.Second), Now: c.now.UTC(), MaxSize: u.MaxSize}
-	for _, s := range streams {
-		begun, err := vault.StartUpload(ctx, u.Key(s.File))
-		if err != nil {
-			abortAll(ctx, vault, u)
-			return nil, fmt.Errorf("start upload of %q: %w", u.Key(s.File), err)
-		}
-		u.Streams = append(u.Streams, uploadStream{Name: s.Name, File: s.File, Upload: begun.ID})
-		answer.Uploads = append(answer.Uploads, api.StreamPlan{Name: s.Name, MaxParts: limits.MaxParts, Checksum: limits.Checksum})
+	signed, direct := b.split(vaults)
+	answer := api.StartResponse{
+		ID: id, Expires: c.now.Add(UploadLife).UTC().Truncate(time.Second), Now: c.now.UTC(),
+		Vaults: []api.VaultUpload{}, Direct: direct,
 	}
-	answer.UploadToken, err = b.sealer.Seal(token.KindUpload, u, answer.Expires)
-	if err != nil {
-		abortAll(ctx, vault, u)
+	a := admission{call: c, streams: req.Streams, quota: policy.Quota, expires: answer.Expires,
+		ref: holdfast.Ref{Host: c.principal.Name, Job: req.Job, ID: id}}
+	if err := b.admit(ctx, a, signed, &answer); err != nil {
 		return nil, err
 	}
-	b.log.Info("started", "host", u.Host, "job", u.Job, "id", u.ID, "streams", len(u.Streams), "request", c.id)
+	b.log.Info("started", "host", a.ref.Host, "job", a.ref.Job, "id", id, "streams", len(req.Streams), "vaults", len(answer.Vaults), "request", c.id)
 	return answer, nil
+}
+
+// admission is a backup that is about to begin.
+type admission struct {
+	call    *call
+	ref     holdfast.Ref
+	streams []api.StartStream
+	quota   holdfast.Quota
+	expires time.Time
+}
+
+// admit begins the backup in each of the vaults, and notes in the answer where it
+// could and where not. It fails where it could nowhere.
+func (b *Broker) admit(ctx context.Context, a admission, vaults []string, answer *api.StartResponse) error {
+	begun := make([]api.VaultUpload, len(vaults))
+	errs := b.inEach(ctx, a.call.id, vaults, beginTime, func(ctx context.Context, i int, name string) (err error) {
+		begun[i], err = b.admitIn(ctx, a, name)
+		return err
+	})
+	for i, err := range errs {
+		if err == nil {
+			answer.Vaults = append(answer.Vaults, begun[i])
+			continue
+		}
+		p := problem(err, a.call.now)
+		answer.Unavailable = append(answer.Unavailable, api.Unavailable{Vault: vaults[i], Reason: said(p.Error())})
+		if len(vaults) > 1 { // else it is the answer, which is logged
+			b.log.Error("vault unavailable", "vault", vaults[i], "host", a.ref.Host, "job", a.ref.Job, "id", a.ref.ID, "request", a.call.id, "err", said(err.Error()))
+		}
+	}
+	if len(vaults) > 0 && len(answer.Vaults) == 0 {
+		return mostHopeful(errs)
+	}
+	return nil
+}
+
+// admitIn begins the backup in one vault, unless the job has had its share there
+// today.
+func (b *Broker) admitIn(ctx context.Context, a admission, name string) (api.VaultUpload, error) {
+	vault, err := b.pushVault(name)
+	if err != nil {
+		return api.VaultUpload{}, fmt.Errorf("start %s: %w", a.ref, err)
+	}
+	// One at a time, or a burst of starts would all count the same.
+	unlock, err := b.jobs.lock(ctx, name, a.ref.Host, a.ref.Job)
+	if err != nil {
+		return api.VaultUpload{}, err
+	}
+	defer unlock()
+	if err := checkPerDay(ctx, vault, a.call, a.ref.Job, a.quota.MaxPerDay); err != nil {
+		return api.VaultUpload{}, err
+	}
+	return b.begin(ctx, a, vault, upload{Ref: a.ref, Vault: name, MaxSize: int64(a.quota.MaxSize)})
+}
+
+// begin starts the uploads of u, all or none, and seals the upload token.
+func (b *Broker) begin(ctx context.Context, a admission, vault PushVault, u upload) (api.VaultUpload, error) {
+	limits := vault.UploadLimits()
+	begun := api.VaultUpload{Vault: u.Vault, MaxSize: u.MaxSize}
+	for _, s := range a.streams {
+		one, err := vault.StartUpload(ctx, u.Key(s.File))
+		if err != nil {
+			abortAll(ctx, vault, u)
+			return begun, fmt.Errorf("start upload of %q: %w", u.Key(s.File), err)
+		}
+		u.Streams = append(u.Streams, uploadStream{Name: s.Name, File: s.File, Upload: one.ID})
+		begun.Uploads = append(begun.Uploads, api.StreamPlan{Name: s.Name, MaxParts: limits.MaxParts, Checksum: limits.Checksum})
+	}
+	var err error
+	if begun.UploadToken, err = b.sealer.Seal(token.KindUpload, u, a.expires); err != nil {
+		abortAll(ctx, vault, u)
+	}
+	return begun, err
 }
 
 // checkPace refuses a start that follows too many others.
@@ -141,7 +187,7 @@ func checkPerDay(ctx context.Context, vault PushVault, c *call, job string, limi
 }
 
 // cleanupTime is how long discarding uploads may take after a call has failed.
-const cleanupTime = 20 * time.Second
+const cleanupTime = 10 * time.Second
 
 // abortAll discards the uploads of u after a failure, also one of ctx. What
 // stays behind is the sweep's.

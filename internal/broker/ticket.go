@@ -17,15 +17,18 @@ import (
 type ticket struct {
 	holdfast.Ref
 	File string `json:"file"`
+	// Vault is the only one to take it from; empty for the first that has it.
+	Vault string `json:"vault,omitempty"`
 	// Key is the id of the key whose holder made it; empty where it was made
 	// with the secret itself, see Ticket.
 	Key string `json:"key,omitempty"`
 }
 
 // Ticket returns a link to one file of one backup, for the broker at publicURL
-// to redeem: for who has the broker's secret and needs nobody's leave.
-func Ticket(sealer *token.Sealer, publicURL string, ref holdfast.Ref, file string, expires time.Time) (string, error) {
-	sealed, err := sealer.Seal(token.KindTicket, ticket{Ref: ref, File: file}, expires)
+// to redeem: for who has the broker's secret and needs nobody's leave. vault is
+// the only one to take it from; empty for the first that has it.
+func Ticket(sealer *token.Sealer, publicURL, vault string, ref holdfast.Ref, file string, expires time.Time) (string, error) {
+	sealed, err := sealer.Seal(token.KindTicket, ticket{Ref: ref, File: file, Vault: vault}, expires)
 	return ticketURL(publicURL, sealed), err
 }
 
@@ -49,16 +52,16 @@ func (b *Broker) ticket(ctx context.Context, c *call) (any, error) {
 		}
 		life = time.Duration(req.TTL) * time.Second
 	}
-	_, present, err := b.find(ctx, req.Ref)
+	var object holdfast.Object
+	err := b.find(ctx, req.Ref, req.Vault, func(_ context.Context, p found) (err error) {
+		object, err = p.file(req.Ref, req.File)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	object, ok := present[req.File]
-	if !ok {
-		return nil, notFound(fmt.Errorf("%s has no file %q", req.Ref, req.File))
-	}
 	expires := c.now.Add(life).UTC().Truncate(time.Second)
-	sealed, err := b.sealer.Seal(token.KindTicket, ticket{req.Ref, req.File, holdfast.KeyID(c.principal.Key)}, expires)
+	sealed, err := b.sealer.Seal(token.KindTicket, ticket{req.Ref, req.File, req.Vault, holdfast.KeyID(c.principal.Key)}, expires)
 	if err != nil {
 		return nil, err
 	}
@@ -85,20 +88,22 @@ func (b *Broker) redeem(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), shortCall)
 	defer cancel()
-	name, present, err := b.find(ctx, t.Ref)
+	var signed holdfast.Request
+	err = b.find(ctx, t.Ref, t.Vault, func(ctx context.Context, p found) error {
+		object, err := p.file(t.Ref, t.File)
+		if err != nil {
+			return err
+		}
+		if signed, err = b.restore[p.vault].SignDownload(ctx, t.Ref.Key(t.File), t.File, RequestLife); err != nil {
+			return fmt.Errorf("sign download of %q: %w", t.Ref.Key(t.File), err)
+		}
+		c := &call{principal: maker, id: w.Header().Get("X-Request-Id")}
+		b.audit(c, "download", t.Ref, "vault", p.vault, "file", t.File, "size", object.Size, "by_ticket", true)
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	object, ok := present[t.File]
-	if !ok {
-		return notFound(fmt.Errorf("%s has no file %q", t.Ref, t.File))
-	}
-	signed, err := b.restore[name].SignDownload(ctx, t.Ref.Key(t.File), t.File, RequestLife)
-	if err != nil {
-		return fmt.Errorf("sign download of %q: %w", t.Ref.Key(t.File), err)
-	}
-	c := &call{principal: maker, id: w.Header().Get("X-Request-Id")}
-	b.audit(c, "download", t.Ref, "file", t.File, "size", object.Size, "by_ticket", true)
 	w.Header().Set("Location", signed.URL)
 	writeEmpty(w, http.StatusFound)
 	return nil

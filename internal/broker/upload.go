@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/token"
@@ -38,7 +39,7 @@ func (u upload) of(s uploadStream) holdfast.Upload {
 }
 
 // openUpload reads the upload token of a call to /v1/backups/{id}/…, and asks
-// again whether the caller may still push the job.
+// again whether the caller may still push the job, and to that vault.
 func (b *Broker) openUpload(c *call, sealed string) (upload, PushVault, error) {
 	var u upload
 	err := b.sealer.Open(token.KindUpload, sealed, &u, c.now)
@@ -51,35 +52,39 @@ func (b *Broker) openUpload(c *call, sealed string) (upload, PushVault, error) {
 	if u.Host != c.principal.Name || string(u.ID) != c.request.PathValue("id") {
 		return u, nil, notFound(fmt.Errorf("upload token is for %s", u.Ref))
 	}
-	if _, _, err := b.pushJob(c, u.Job); err != nil {
+	vaults, _, err := b.pushJob(c, u.Job)
+	if err != nil {
 		return u, nil, err
 	}
-	vault, ok := b.push[u.Vault]
-	if !ok {
-		return u, nil, notFound(fmt.Errorf("upload token is for the vault %q, which is not there", u.Vault))
+	if !slices.Contains(vaults, u.Vault) || !b.registry.Signs(u.Vault) {
+		return u, nil, notFound(fmt.Errorf("upload token is for the vault %q, which takes nothing of %s/%s through the broker now", u.Vault, u.Host, u.Job))
+	}
+	vault, err := b.pushVault(u.Vault)
+	if err != nil {
+		return u, nil, notFound(fmt.Errorf("upload token: %w", err))
 	}
 	return u, vault, nil
 }
 
-// pushJob returns the vault and policy of a job that the caller may push. The
+// pushJob returns the vaults and policy of a job that the caller may push. The
 // host is always the caller itself.
-func (b *Broker) pushJob(c *call, job string) (vault string, p holdfast.Policy, err error) {
+func (b *Broker) pushJob(c *call, job string) (vaults []string, p holdfast.Policy, err error) {
 	return b.ownJob(c, holdfast.ScopePush, job)
 }
 
-func (b *Broker) ownJob(c *call, scope holdfast.Scope, job string) (vault string, p holdfast.Policy, err error) {
+func (b *Broker) ownJob(c *call, scope holdfast.Scope, job string) (vaults []string, p holdfast.Policy, err error) {
 	host := c.principal.Name
 	for what, name := range map[string]string{"host": host, "job": job} {
 		if err := holdfast.CheckName(what, name); err != nil {
-			return "", p, notFound(err)
+			return nil, p, notFound(err)
 		}
 	}
 	if !c.principal.May(scope, host, job) {
-		return "", p, notFound(fmt.Errorf("%s may not %s %s/%s", host, scope, host, job))
+		return nil, p, notFound(fmt.Errorf("%s may not %s %s/%s", host, scope, host, job))
 	}
-	vault, p, ok := b.registry.Job(host, job)
+	vaults, p, ok := b.registry.Job(host, job)
 	if !ok {
-		return "", p, notFound(fmt.Errorf("job %s/%s is not configured", host, job))
+		return nil, p, notFound(fmt.Errorf("job %s/%s is not configured", host, job))
 	}
-	return vault, p, nil
+	return vaults, p, nil
 }

@@ -27,6 +27,8 @@ type fakeVault struct {
 	started int
 	// fail, if not nil, is asked before each operation, by its name.
 	fail func(op string) error
+	// hang is an operation that does not end before its context does.
+	hang string
 	// slow, if not nil, is called before an upload starts.
 	slow func()
 }
@@ -52,6 +54,12 @@ func (v *fakeVault) begin(ctx context.Context, op string) error {
 	}
 	if v.fail != nil {
 		return v.fail(op)
+	}
+	if v.hang == op {
+		v.mu.Unlock()
+		<-ctx.Done()
+		v.mu.Lock()
+		return ctx.Err()
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,17 +38,22 @@ type world struct {
 	other    *fakeVault // "other": db1's
 	sealer   *token.Sealer
 	registry *fakeRegistry
+	broker   *Broker
 	handler  http.Handler
 	push     http.Handler
 	restore  http.Handler
 	log      *bytes.Buffer
+	mu       sync.Mutex
 	admitted []holdfast.Ref
+	places   []string // of what was admitted: vaults
 }
 
 type fakeRegistry struct {
 	principals map[string]holdfast.Principal
 	quota      holdfast.Quota
 	hosts      map[string]ed25519.PublicKey
+	vaults     map[string][]string // by host/job
+	direct     []string            // vaults that the broker does not sign for
 }
 
 func (r *fakeRegistry) Principal(kid string) (holdfast.Principal, bool) {
@@ -54,10 +61,14 @@ func (r *fakeRegistry) Principal(kid string) (holdfast.Principal, bool) {
 	return p, ok
 }
 
-func (r *fakeRegistry) Job(host, job string) (string, holdfast.Policy, bool) {
-	vault, ok := map[string]string{"web1/crm": "main", "web1/media": "main", "db1/crm": "other"}[host+"/"+job]
-	return vault, holdfast.Policy{Quota: r.quota}, ok
+func (r *fakeRegistry) Job(host, job string) ([]string, holdfast.Policy, bool) {
+	vaults, ok := r.vaults[host+"/"+job]
+	return slices.Clone(vaults), holdfast.Policy{Quota: r.quota}, ok
 }
+
+func (r *fakeRegistry) Signs(vault string) bool { return !slices.Contains(r.direct, vault) }
+
+func (r *fakeRegistry) Addresses(string) []netip.Prefix { return nil }
 
 func (r *fakeRegistry) HostKeys(host string) []ed25519.PublicKey {
 	if key, ok := r.hosts[host]; ok {
@@ -79,6 +90,7 @@ func newWorld(t testing.TB) *world {
 		principals: map[string]holdfast.Principal{},
 		hosts:      map[string]ed25519.PublicKey{},
 		quota:      holdfast.Quota{MaxSize: 1 << 30, MaxPerDay: 5},
+		vaults:     map[string][]string{"web1/crm": {"main"}, "web1/media": {"main"}, "db1/crm": {"other"}},
 	}}
 	host := []holdfast.Scope{holdfast.ScopePush, holdfast.ScopeReport}
 	for _, p := range []holdfast.Principal{
@@ -105,13 +117,16 @@ func newWorld(t testing.TB) *world {
 		Now:     now,
 		Rand:    mathrand.NewChaCha8([32]byte{}),
 		Log:     slog.New(slog.NewJSONHandler(&lockedWriter{w: w.log}, nil)),
-		Committed: func(ref holdfast.Ref) {
-			w.admitted = append(w.admitted, ref)
+		Committed: func(vault string, ref holdfast.Ref) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.admitted, w.places = append(w.admitted, ref), append(w.places, vault)
 		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.broker = b
 	w.handler, w.push, w.restore = b.Handler(), b.Push(), b.Restore()
 	return w
 }
@@ -187,8 +202,25 @@ func idPath(path string, id holdfast.ID) string {
 
 func sum(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
 
-// start begins a backup with one stream "crm" unless others are named.
-func (w *world) start(who, job string, names ...string) api.StartResponse {
+// begun is a backup that begins in one vault.
+type begun struct {
+	api.StartResponse
+	api.VaultUpload
+}
+
+// start begins a backup of a job with one vault, with one stream "crm" unless
+// others are named.
+func (w *world) start(who, job string, names ...string) begun {
+	w.t.Helper()
+	all := w.startAll(who, job, names...)
+	if len(all.Vaults) != 1 || len(all.Unavailable) > 0 || len(all.Direct) > 0 {
+		w.t.Fatalf("started in %+v, want one vault", all)
+	}
+	return begun{all, all.Vaults[0]}
+}
+
+// startAll is start of a job with any number of vaults.
+func (w *world) startAll(who, job string, names ...string) api.StartResponse {
 	w.t.Helper()
 	if len(names) == 0 {
 		names = []string{"crm"}
@@ -201,7 +233,7 @@ func (w *world) start(who, job string, names ...string) api.StartResponse {
 }
 
 // upload sends one part of size bytes for each stream.
-func (w *world) upload(who string, vault *fakeVault, begun api.StartResponse, size int64) {
+func (w *world) upload(who string, vault *fakeVault, begun begun, size int64) {
 	w.t.Helper()
 	for _, u := range begun.Uploads {
 		req := api.PartsRequest{UploadToken: begun.UploadToken, Stream: u.Name, Parts: []holdfast.Part{{Number: 1, Size: size, Sum: sum("part")}}}
@@ -211,7 +243,7 @@ func (w *world) upload(who string, vault *fakeVault, begun api.StartResponse, si
 }
 
 // manifest fits what upload sends.
-func (w *world) manifest(host, job string, begun api.StartResponse, size int64) holdfast.Manifest {
+func (w *world) manifest(host, job string, begun begun, size int64) holdfast.Manifest {
 	m := holdfast.Manifest{
 		Format: holdfast.ManifestFormat, Ref: holdfast.Ref{Host: host, Job: job, ID: begun.ID},
 		Started: begun.ID.Time(), HostStarted: w.clock, HostFinished: w.clock, Pusher: "test",
@@ -236,7 +268,7 @@ func (w *world) signed(who string, m holdfast.Manifest) []byte {
 	return doc
 }
 
-func (w *world) commit(who string, begun api.StartResponse, doc []byte) *httptest.ResponseRecorder {
+func (w *world) commit(who string, begun begun, doc []byte) *httptest.ResponseRecorder {
 	w.t.Helper()
 	return w.call(who, "POST", idPath(api.PathCommit, begun.ID), api.CommitRequest{UploadToken: begun.UploadToken, Manifest: doc})
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -20,10 +21,29 @@ func (c *Client) Start(ctx context.Context, req api.StartRequest) (api.StartResp
 	if err == nil {
 		_, err = holdfast.ParseID(string(answer.ID))
 	}
-	if err == nil && len(answer.Uploads) != len(req.Streams) {
-		err = fmt.Errorf("broker answered %d uploads for %d streams", len(answer.Uploads), len(req.Streams))
+	if err == nil {
+		err = checkStart(answer, req)
 	}
 	return answer, wrap("start backup", err)
+}
+
+// checkStart returns an error unless the answer says of every vault in it how
+// each stream is to be sent there.
+func checkStart(answer api.StartResponse, req api.StartRequest) error {
+	if len(answer.Vaults) == 0 && len(answer.Direct) == 0 {
+		return errors.New("broker admitted the backup to no vault")
+	}
+	named := map[string]bool{}
+	for _, v := range answer.Vaults {
+		if named[v.Vault] {
+			return fmt.Errorf("broker answered twice for the vault %q", v.Vault)
+		}
+		named[v.Vault] = true
+		if len(v.Uploads) != len(req.Streams) {
+			return fmt.Errorf("broker answered %d uploads for %d streams", len(v.Uploads), len(req.Streams))
+		}
+	}
+	return nil
 }
 
 // SignParts returns one request for each part of req, in their order.
@@ -75,9 +95,9 @@ func (c *Client) List(ctx context.Context, host, job string) (api.ListResponse, 
 }
 
 // Downloads returns the signed downloads of one backup.
-func (c *Client) Downloads(ctx context.Context, ref holdfast.Ref) (api.DownloadResponse, error) {
+func (c *Client) Downloads(ctx context.Context, req api.DownloadRequest) (api.DownloadResponse, error) {
 	var answer api.DownloadResponse
-	err := c.do(ctx, call{method: http.MethodPost, path: api.PathDownloads, body: api.DownloadRequest{Ref: ref}, answer: &answer})
+	err := c.do(ctx, call{method: http.MethodPost, path: api.PathDownloads, body: req, answer: &answer})
 	return answer, wrap("sign downloads", err)
 }
 

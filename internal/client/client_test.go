@@ -126,7 +126,7 @@ func TestEveryCallGoesWhereItBelongsWithATokenThatFits(t *testing.T) {
 		answer any
 		call   func(context.Context, *Client) (any, error)
 	}{
-		"start": {"POST /v1/backups", api.StartResponse{ID: testID, Uploads: []api.StreamPlan{{Name: "crm"}}},
+		"start": {"POST /v1/backups", api.StartResponse{ID: testID, Vaults: []api.VaultUpload{{Vault: "main", Uploads: []api.StreamPlan{{Name: "crm"}}}}},
 			func(ctx context.Context, c *Client) (any, error) { return c.Start(ctx, start) }},
 		"parts": {"POST /v1/backups/" + string(testID) + "/parts", api.PartsResponse{Requests: []holdfast.Request{one}},
 			func(ctx context.Context, c *Client) (any, error) { return c.SignParts(ctx, testID, part) }},
@@ -138,14 +138,16 @@ func TestEveryCallGoesWhereItBelongsWithATokenThatFits(t *testing.T) {
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.Report(ctx, holdfast.Report{Kind: holdfast.ReportFailure})
 			}},
-		"list all": {"GET /v1/backups", api.ListResponse{Backups: []holdfast.Backup{{Ref: ref}}},
+		"list all": {"GET /v1/backups", api.ListResponse{Backups: []api.Listed{{Backup: holdfast.Backup{Ref: ref}, Vault: "main"}}},
 			func(ctx context.Context, c *Client) (any, error) { return c.List(ctx, "", "") }},
 		"list some": {"GET /v1/backups?host=web1&job=crm", api.ListResponse{Now: noon},
 			func(ctx context.Context, c *Client) (any, error) { return c.List(ctx, "web1", "crm") }},
 		"list odd names": {"GET /v1/backups?host=a+b%26job%3Dc", api.ListResponse{Now: noon},
 			func(ctx context.Context, c *Client) (any, error) { return c.List(ctx, "a b&job=c", "") }},
 		"downloads": {"POST /v1/downloads", api.DownloadResponse{Manifest: one},
-			func(ctx context.Context, c *Client) (any, error) { return c.Downloads(ctx, ref) }},
+			func(ctx context.Context, c *Client) (any, error) {
+				return c.Downloads(ctx, api.DownloadRequest{Ref: ref})
+			}},
 		"ticket": {"POST /v1/tickets", api.TicketResponse{URL: "https://b.example/r/x"},
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.Ticket(ctx, api.TicketRequest{Ref: ref, File: "manifest.json"})
@@ -209,7 +211,7 @@ func TestCallIsTriedAgainWhileThatMayHelp(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c, broker, pauses := newClient(t, "", func(_ int, w http.ResponseWriter, _ *http.Request, _ []byte) { tc.fail(w) })
-			_, err := c.Downloads(t.Context(), holdfast.Ref{})
+			_, err := c.Downloads(t.Context(), api.DownloadRequest{})
 			if err == nil {
 				t.Error("want an error")
 			}

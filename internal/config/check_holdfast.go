@@ -80,6 +80,16 @@ func (c *Holdfast) checkVaults(d *document) {
 		if v.S3 != nil {
 			v.S3.check(d, join(at, "s3"))
 		}
+		if v.B2 != nil {
+			v.B2.check(d, join(at, "b2"))
+		}
+		if v.SFTP != nil {
+			v.SFTP.check(d, join(at, "sftp"))
+			if v.SFTP.Certificate != "" {
+				d.errorf(join(at, "sftp", "certificate"), "belongs in pusher.yaml")
+			}
+		}
+		checkAdopts(d, join(at, "adopt"), v.Adopt)
 		if _, err := ParsePrice(v.Price); err != nil {
 			d.errorf(join(at, "price"), "%v", err)
 		}
@@ -131,6 +141,11 @@ func (c *Holdfast) checkHost(d *document, path, name string) {
 			if !c.hasVault(name, pattern) {
 				d.errorf(at, "there are several vaults, and no entry of jobs says which is %q's", pattern)
 			}
+		}
+	}
+	for i, address := range h.Addresses {
+		if _, err := parseAddress(address); err != nil {
+			d.errorf(index(join(path, "addresses"), i), "%q: want an address, or a range of them, such as 203.0.113.0/24", address)
 		}
 	}
 	for i, scope := range h.Scopes {

@@ -14,12 +14,9 @@ import (
 func (c *Holdfast) checkJob(d *document, name string, j Job) {
 	at := join("jobs", name)
 	c.checkJobName(d, at, name)
-	if j.Vault != "" {
-		vaults := slices.Sorted(maps.Keys(c.Vaults))
-		if !slices.Contains(vaults, j.Vault) {
-			d.errorf(join(at, "vault"), "unknown vault %s", unknown(j.Vault, vaults))
-		}
-	} else if len(c.Vaults) > 1 {
+	if p := join(at, "vault"); d.given(p) {
+		j.Vault.check(d, p, slices.Sorted(maps.Keys(c.Vaults)))
+	} else if len(c.Vaults) > 1 && (c.isPushed(name) || !c.isAdopted(name)) {
 		d.errorf(join(at, "vault"), "is missing; there are several: %s", oneOf(slices.Sorted(maps.Keys(c.Vaults))))
 	}
 	j.Expect.check(d, join(at, "expect"))
@@ -35,7 +32,7 @@ func (c *Holdfast) checkJob(d *document, name string, j Job) {
 	}
 }
 
-// checkJobName notes a name that no host pushes: a slip here would leave the job
+// checkJobName notes a name that no host pushes and no vault adopts: a slip here would leave the job
 // that was meant without its rules, in silence.
 func (c *Holdfast) checkJobName(d *document, at, name string) {
 	host, job, both := strings.Cut(name, "/")
@@ -44,6 +41,9 @@ func (c *Holdfast) checkJobName(d *document, at, name string) {
 	}
 	if err := holdfast.CheckName("job", job); err != nil {
 		d.errorf(at, "%v", err)
+		return
+	}
+	if c.isAdopted(name) {
 		return
 	}
 	hosts := slices.Sorted(maps.Keys(c.Hosts))

@@ -13,12 +13,12 @@ func (c *Pusher) check(d *document) {
 	if d.required("host", c.Host) {
 		d.checkName("host", "host", c.Host)
 	}
-	d.checkBroker("broker", c.Broker)
+	c.checkDestinations(d)
 	if d.required("key", c.Key) {
 		c.Key = d.resolve("key", c.Key)
 	}
 	if !d.given("encrypt_to") {
-		d.errorf("encrypt_to", "is missing; want a list of age recipients, or none to store backups unencrypted")
+		d.errorf("encrypt_to", "is missing; want a list of age recipients, { openpgp: key.asc }, or none to store backups unencrypted")
 	}
 	d.checkAbsolute("state_dir", c.StateDir)
 	c.Compress.check(d)
@@ -29,6 +29,7 @@ func (c *Pusher) check(d *document) {
 		job := c.Jobs[name]
 		d.checkName(join("jobs", name), "job", name)
 		job.check(d, join("jobs", name), name)
+		job.checkTo(d, join("jobs", name), c.DestinationNames())
 		c.Jobs[name] = job
 	}
 }

@@ -91,7 +91,8 @@ func mark(v reflect.Value, seen map[string]bool) {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			field := v.Type().Field(i)
-			if field.Tag.Get("yaml") == "" {
+			if field.Tag.Get("yaml") == "" { // of a value that YAML can write in more than one way
+				mark(v.Field(i), seen)
 				continue
 			}
 			name := fmt.Sprintf("%s.%s", v.Type().Name(), field.Tag.Get("yaml"))

@@ -57,6 +57,12 @@ type Vault struct {
 	Disk *Disk `yaml:"disk"`
 	// A bucket of Amazon S3, or of a store that speaks its protocol.
 	S3 *S3 `yaml:"s3"`
+	// A bucket of Backblaze B2.
+	B2 *B2 `yaml:"b2"`
+	// A directory on a server, which hosts write to with SSH keys of their own.
+	SFTP *SFTP `yaml:"sftp"`
+	// Backups of something else's making that lie there, to watch and thin out as well.
+	Adopt []Adopt `yaml:"adopt"`
 	// What a gigabyte costs there in a month, such as "0.023 USD", for the status page.
 	// Default: it shows no cost.
 	Price string `yaml:"price"`
@@ -80,6 +86,9 @@ type Host struct {
 	Jobs []string `yaml:"jobs"`
 	// What it may do: push, report. Default both.
 	Scopes []holdfast.Scope `yaml:"scopes"`
+	// The addresses that it comes from, such as 203.0.113.7 or 2001:db8::/64. SSH certificates are good from
+	// these alone. Default: from anywhere.
+	Addresses []string `yaml:"addresses"`
 	// Cut off: its tokens are refused and no more backups are expected of it; those it has stay under
 	// the rules of their jobs.
 	Revoked bool `yaml:"revoked"`
@@ -95,8 +104,9 @@ type Operator struct {
 
 // Job is what is asked of a job.
 type Job struct {
-	// Name of the vault its backups go to. Default: the only one.
-	Vault string `yaml:"vault"`
+	// The vault that its backups go to, or several, such as [main, second], or with terms of their own,
+	// such as {main: {}, second: {keep: {last: 3}}}. Default: the only one.
+	Vault JobVaults `yaml:"vault"`
 	// What to expect of it; the monitor watches over this.
 	Expect Expect `yaml:"expect"`
 	// What to keep. Default: everything.
@@ -104,7 +114,7 @@ type Job struct {
 	// The channels that tell of it, such as [ops], or with the events of each,
 	// such as {ops: [backup-succeeded, unhealthy]}. Default: all channels.
 	Alert JobAlert `yaml:"alert"`
-	// The largest backup it may send, as stored. Default 1TB.
+	// The largest backup it may send, as stored. Default 100GB.
 	MaxSize holdfast.Size `yaml:"max_size"`
 	// How many backups it may begin in a UTC day. Default 24.
 	MaxPerDay int `yaml:"max_per_day"`

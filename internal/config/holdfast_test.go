@@ -39,7 +39,7 @@ func TestHoldfastProblems(t *testing.T) {
 			`h.yaml:2: vaults.main.dsk: unknown key "dsk", did you mean "disk"?`,
 		}},
 		{"a vault of no kind", strings.Replace(server(""), "{ disk: { path: /srv/b } }", "{}", 1), []string{
-			"h.yaml:2: vaults.main: names no kind of vault, want disk or s3",
+			"h.yaml:2: vaults.main: names no kind of vault, want disk, s3, b2 or sftp",
 		}},
 		{"a relative disk", strings.Replace(server(""), "/srv/b", "srv/b", 1), []string{
 			`h.yaml:2: vaults.main.disk.path: "srv/b": want an absolute path`,
@@ -155,9 +155,9 @@ func FuzzParseHoldfast(f *testing.F) {
 			t.Fatalf("accepted, but has no registry: %v", err)
 		}
 		for _, e := range r.Expected() {
-			vault, p, ok := r.Job(e.Host, e.Job)
-			if !ok || vault == "" || p.Keep.MinKeep < 1 || p.Quota.MaxPerDay < 1 || p.Quota.MaxSize <= 0 || p.Expect.Every.IsZero() {
-				t.Errorf("job %v: got %q, %+v, %v", e, vault, p, ok)
+			vaults, p, ok := r.Job(e.Host, e.Job)
+			if !ok || len(vaults) == 0 || p.Keep.MinKeep < 1 || p.Quota.MaxPerDay < 1 || p.Quota.MaxSize <= 0 || p.Expect.Every.IsZero() {
+				t.Errorf("job %v: got %q, %+v, %v", e, vaults, p, ok)
 			}
 		}
 	})

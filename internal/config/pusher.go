@@ -9,13 +9,17 @@ import (
 type Pusher struct {
 	// Name of this host, as holdfast.yaml knows it.
 	Host string `yaml:"host"`
-	// URL of the broker. Plain http is accepted for loopback addresses only.
+	// URL of the broker. Plain http is accepted for loopback addresses only. Without it backups go to
+	// destinations alone, and this host's own clock names them.
 	Broker string `yaml:"broker"`
+	// Where else backups go, by name: all of them at the same time, unless a job says to.
+	Destinations map[string]Destination `yaml:"destinations"`
 	// Path of this host's private key, made by `pusher init`, mode 0600. A relative path is relative
 	// to this file.
 	Key string `yaml:"key"`
-	// Who can decrypt the backups: age recipients (age1…, age1pq1…, ssh-ed25519 …). `none` stores
-	// them unencrypted and has to be spelled out.
+	// Who can decrypt the backups: age recipients (age1…, age1pq1…, ssh-ed25519 …), or
+	// `{ openpgp: key.asc }`, or `{ passphrase: file:… }`. `none` stores them unencrypted and has to be
+	// spelled out.
 	EncryptTo EncryptTo `yaml:"encrypt_to"`
 	// How streams are compressed.
 	Compress Compress `yaml:"compress"`
@@ -38,6 +42,8 @@ type Compress struct {
 type PusherJob struct {
 	// What is backed up; each source becomes one stream of the backup.
 	Sources []SourceConfig `yaml:"sources"`
+	// The destinations it goes to, by name; `broker` is that of the key broker. Default: all.
+	To []string `yaml:"to"`
 	// Commands around the run.
 	Hooks Hooks `yaml:"hooks"`
 	// URLs pinged when the run starts, succeeds and fails; a single URL is the one for success.

@@ -25,13 +25,13 @@ func TestPusherProblems(t *testing.T) {
 		{"a list", "- host\n", []string{
 			"p.yaml:1: want keys and values",
 			"p.yaml:1: host: is missing",
-			"p.yaml:1: broker: is missing",
+			"p.yaml:1: broker: is missing, and so is destinations; backups have to go somewhere",
 			"p.yaml:1: key: is missing",
-			"p.yaml:1: encrypt_to: is missing; want a list of age recipients, or none to store backups unencrypted",
+			"p.yaml:1: encrypt_to: is missing; want a list of age recipients, { openpgp: key.asc }, or none to store backups unencrypted",
 			"p.yaml:1: jobs: is missing or empty",
 		}},
 		{"a slip in a key names the nearest", strings.Replace(head, "encrypt_to", "encypt_to", 1) + jobs("{files: {include: [/a]}}"), []string{
-			"p.yaml:1: encrypt_to: is missing; want a list of age recipients, or none to store backups unencrypted",
+			"p.yaml:1: encrypt_to: is missing; want a list of age recipients, { openpgp: key.asc }, or none to store backups unencrypted",
 			`p.yaml:4: encypt_to: unknown key "encypt_to", did you mean "encrypt_to"?`,
 		}},
 		{"an unknown kind of source names the kinds", head + jobs("{mongodb: {url: x}}"), []string{
@@ -95,7 +95,7 @@ func TestPusherProblems(t *testing.T) {
 			"p.yaml:4: encrypt_to: item 1 is a private key; it belongs off this host, here goes the public one (age1…)",
 		}},
 		{"one recipient without brackets", strings.Replace(head, "none", "age1abc", 1) + jobs("{files: {include: [/a]}}"), []string{
-			"p.yaml:4: encrypt_to: want a list of age recipients, [age1…], or none",
+			"p.yaml:4: encrypt_to: want a list of age recipients, [age1…], or { openpgp: key.asc }, { passphrase: file:… }, or none",
 		}},
 		{"none among recipients", strings.Replace(head, "none", "[age1abc, none]", 1) + jobs("{files: {include: [/a]}}"), []string{
 			"p.yaml:4: encrypt_to: none stands alone: encrypt_to: none",

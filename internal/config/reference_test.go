@@ -121,7 +121,8 @@ func valueWord(typ string) string {
 	words := map[string]string{
 		"string": "text", "bool": "true or false", "int": "whole number", "float64": "number",
 		"holdfast.Size": "size", "holdfast.Span": "length of time", "holdfast.Scope": "word", "secret.Ref": "secret",
-		"DSN": "secret or URL", "EncryptTo": "`none`, or list: text", "KeepValue": "whole number or length of time",
+		"DSN": "secret or URL", "EncryptTo": "`none`, list: text, or keys", "Paths": "text, or list: text",
+		"JobVaults": "name, list: name, or by name: keys", "KeepValue": "whole number or length of time",
 		"Commands": "list: text, or list of words", "Heartbeat": "text, or keys",
 		"holdfast.Event": "word", "holdfast.Severity": "word", "Weekly": "weekday and time", "Remind": "length of time",
 		"JobAlert": "list: name, or by name: list: word",

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -18,15 +20,19 @@ type Registry struct {
 	keys       map[string][]ed25519.PublicKey // of hosts, current first
 	principals map[string]holdfast.Principal  // by key id
 	policies   map[string]placed              // by job or host/job
+	adopted    map[holdfast.JobName][]string  // the vaults of adopted jobs
 	standard   holdfast.Policy                // of a job without an entry
 	alerts     Alerts
 	prices     map[string]Price // by vault
+	signs      map[string]bool  // by vault
 }
 
+// placed is a job and where it lives.
 type placed struct {
-	vault  string
-	policy holdfast.Policy
-	alert  JobAlert
+	vaults   []string
+	policy   holdfast.Policy
+	policies map[string]holdfast.Policy // by vault
+	alert    JobAlert
 }
 
 // Registry returns the registry of the configuration. A key that is none or is
@@ -38,15 +44,17 @@ func (c *Holdfast) Registry() (*Registry, error) {
 		keys:       map[string][]ed25519.PublicKey{},
 		principals: map[string]holdfast.Principal{},
 		policies:   map[string]placed{},
+		adopted:    c.adopted(),
 		alerts:     c.Alerts,
 		prices:     map[string]Price{},
+		signs:      map[string]bool{},
 	}
 	for name, v := range c.Vaults {
 		price, err := ParsePrice(v.Price)
 		if err != nil {
 			return nil, fmt.Errorf("vault %q: price: %w", name, err)
 		}
-		r.prices[name] = price
+		r.prices[name], r.signs[name] = price, v.Signs()
 	}
 	for name, h := range c.Hosts {
 		if err := r.addHost(name, h); err != nil {
@@ -59,11 +67,11 @@ func (c *Holdfast) Registry() (*Registry, error) {
 		}
 	}
 	for name, job := range c.Jobs {
-		policy, err := job.Policy()
+		entry, err := c.place(job)
 		if err != nil {
 			return nil, fmt.Errorf("job %q: %w", name, err)
 		}
-		r.policies[name] = placed{c.vaultOf(job), policy, job.Alert}
+		r.policies[name] = entry
 	}
 	var err error
 	r.standard, err = Job{}.Policy()
@@ -119,24 +127,63 @@ func (r *Registry) Principal(kid string) (p holdfast.Principal, ok bool) {
 	return p, ok
 }
 
-// Job returns the vault and the policy of a job of a host: those of its entry
+// Job returns the vaults and the policy of a job of a host: those of its entry
 // under host/job, else under job, else the defaults. ok is false where the
 // configuration knows no such host or the host has no such job, where several
 // vaults could be meant, and for a job that only a pattern of the host's matches
 // and that has no entry: a host that is taken over could invent any number of
-// those. A revoked host's jobs are answered too.
-func (r *Registry) Job(host, job string) (vault string, p holdfast.Policy, ok bool) {
+// those. A revoked host's jobs are answered too. The vaults of a job that no host
+// pushes are those that adopt it.
+//
+// What holds in one of the vaults may differ from the policy: see PolicyIn.
+func (r *Registry) Job(host, job string) (vaults []string, p holdfast.Policy, ok bool) {
 	h, known := r.hosts[host]
 	if !known || !mayPush(h, job) {
-		return "", holdfast.Policy{}, false
+		return r.adoptedJob(host, job)
 	}
 	if entry, found := r.entry(host, job); found {
-		return entry.vault, entry.policy, entry.vault != ""
+		return slices.Clone(entry.vaults), entry.policy, len(entry.vaults) > 0
 	}
 	if len(r.vaults) != 1 || !slices.Contains(h.Jobs, job) {
-		return "", holdfast.Policy{}, false
+		return nil, holdfast.Policy{}, false
 	}
-	return r.vaults[0], r.standard, true
+	return slices.Clone(r.vaults), r.standard, true
+}
+
+// adoptedJob is Job for one that no host pushes.
+func (r *Registry) adoptedJob(host, job string) (vaults []string, p holdfast.Policy, ok bool) {
+	vaults, ok = r.adopted[holdfast.JobName{Host: host, Job: job}]
+	if !ok {
+		return nil, holdfast.Policy{}, false
+	}
+	p = r.standard
+	if entry, found := r.entry(host, job); found {
+		p = entry.policy
+	}
+	return slices.Clone(vaults), p, true
+}
+
+// Adopts reports whether a vault adopts backups of others' making for the job.
+func (r *Registry) Adopts(host, job string) bool {
+	return r.adopted[holdfast.JobName{Host: host, Job: job}] != nil
+}
+
+// PolicyIn returns the policy of a job in one vault; ok is false where Job says
+// so and for a vault that the job's backups do not go to and that adopts none.
+func (r *Registry) PolicyIn(vault, host, job string) (p holdfast.Policy, ok bool) {
+	vaults, p, ok := r.Job(host, job)
+	if !ok || !slices.Contains(vaults, vault) {
+		vaults, p, ok = r.adoptedJob(host, job)
+	}
+	if !ok || !slices.Contains(vaults, vault) {
+		return holdfast.Policy{}, false
+	}
+	if entry, found := r.entry(host, job); found {
+		if own, differs := entry.policies[vault]; differs {
+			return own, true
+		}
+	}
+	return p, true
 }
 
 // entry returns what the configuration says of a job: the entry of host/job,
@@ -178,12 +225,32 @@ func (r *Registry) Tells(channel, host, job string, event holdfast.Event) bool {
 // still, but no backup of them is to be expected.
 func (r *Registry) Revoked(host string) bool { return r.hosts[host].Revoked }
 
+// Addresses returns the addresses that the host comes from, as configured; none
+// where it may come from anywhere.
+func (r *Registry) Addresses(host string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, text := range r.hosts[host].Addresses {
+		if prefix, err := parseAddress(text); err == nil { // else the file would not have been read
+			all = append(all, prefix)
+		}
+	}
+	return all
+}
+
+// parseAddress reads an address or a range of addresses.
+func parseAddress(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Prefix(addr.BitLen())
+	}
+	return netip.ParsePrefix(text)
+}
+
 // HostKeys returns the keys that may have signed manifests of the host, the
 // current one first; none for an unknown host.
 func (r *Registry) HostKeys(host string) []ed25519.PublicKey { return slices.Clone(r.keys[host]) }
 
 // Expected returns the jobs that must have backups, in order: those that hosts
-// name in full. What a pattern may match is not known before it is pushed. A
+// name in full, and those that are adopted. What a pattern may match is not known before it is pushed. A
 // revoked host is expected no more.
 func (r *Registry) Expected() []holdfast.JobName {
 	var expected []holdfast.JobName
@@ -197,22 +264,41 @@ func (r *Registry) Expected() []holdfast.JobName {
 			}
 		}
 	}
-	return expected
+	expected = slices.AppendSeq(expected, maps.Keys(r.adopted))
+	slices.SortFunc(expected, func(a, b holdfast.JobName) int {
+		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Job, b.Job))
+	})
+	return slices.Compact(expected)
 }
 
 // Price returns what a gigabyte costs in the vault, the zero Price where that is
 // not known.
 func (r *Registry) Price(vault string) Price { return r.prices[vault] }
 
+// Signs reports whether the broker can sign uploads to the vault; hosts send to
+// others by themselves.
+func (r *Registry) Signs(vault string) bool { return r.signs[vault] }
+
 // Vaults returns the names of the vaults, in order.
 func (r *Registry) Vaults() []string { return slices.Clone(r.vaults) }
 
-// vaultOf returns the vault of a job's entry; "" where it does not say which of several.
-func (c *Holdfast) vaultOf(j Job) string {
-	if names := slices.Collect(maps.Keys(c.Vaults)); j.Vault == "" && len(names) == 1 {
-		return names[0]
+// place returns where a job's entry puts it and with what policies; no vault
+// where it does not say which of several.
+func (c *Holdfast) place(j Job) (placed, error) {
+	policy, err := j.Policy()
+	if err != nil {
+		return placed{}, err
 	}
-	return j.Vault
+	p := placed{vaults: j.Vault.Names, policy: policy, policies: map[string]holdfast.Policy{}, alert: j.Alert}
+	if len(p.vaults) == 0 && len(c.Vaults) == 1 {
+		p.vaults = slices.Collect(maps.Keys(c.Vaults))
+	}
+	for vault := range j.Vault.Terms {
+		if p.policies[vault], err = j.In(vault).Policy(); err != nil {
+			return placed{}, err
+		}
+	}
+	return p, nil
 }
 
 // hasVault reports whether it is said, or clear, in which vault the job lies.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,7 +105,7 @@ func TestRegistryJob(t *testing.T) {
 	r := registry(t, text)
 	for _, test := range []struct {
 		name, host, job string
-		vault           string
+		vaults          string // with spaces between
 		perDay          int
 		ok              bool
 	}{
@@ -115,9 +116,9 @@ func TestRegistryJob(t *testing.T) {
 		{"an unknown host", "web3", "crm", "", 0, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			vault, p, ok := r.Job(test.host, test.job)
-			if vault != test.vault || p.Quota.MaxPerDay != test.perDay || ok != test.ok {
-				t.Errorf("got %q, %d, %v, want %q, %d, %v", vault, p.Quota.MaxPerDay, ok, test.vault, test.perDay, test.ok)
+			vaults, p, ok := r.Job(test.host, test.job)
+			if strings.Join(vaults, " ") != test.vaults || p.Quota.MaxPerDay != test.perDay || ok != test.ok {
+				t.Errorf("got %q, %d, %v, want %q, %d, %v", vaults, p.Quota.MaxPerDay, ok, test.vaults, test.perDay, test.ok)
 			}
 		})
 	}
@@ -131,9 +132,9 @@ func TestJobWithoutAnEntryHasTheDefaults(t *testing.T) {
 	if _, _, ok := r.Job("web1", "db-shop"); ok {
 		t.Error("a job that only a pattern matches has no entry, and is known")
 	}
-	vault, got, ok := r.Job("web1", "crm")
-	if !ok || vault != "main" {
-		t.Fatalf("got %q, %v", vault, ok)
+	vaults, got, ok := r.Job("web1", "crm")
+	if !ok || !slices.Equal(vaults, []string{"main"}) {
+		t.Fatalf("got %q, %v", vaults, ok)
 	}
 	want := holdfast.Policy{
 		Keep:   holdfast.Keep{MinKeep: 3, Location: time.UTC},

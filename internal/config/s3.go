@@ -74,9 +74,7 @@ func (s *S3) check(d *document, at string) {
 	if d.required(join(at, "bucket"), s.Bucket) && !bucketName.MatchString(s.Bucket) {
 		d.errorf(join(at, "bucket"), "%q: want the name of a bucket: 3 to 63 of a-z, 0-9, hyphens and dots", s.Bucket)
 	}
-	if s.Prefix != "" && (!prefixName.MatchString(s.Prefix) || strings.Contains("/"+s.Prefix+"/", "/./") || strings.Contains("/"+s.Prefix+"/", "/../")) {
-		d.errorf(join(at, "prefix"), "%q: want names between slashes, with none at the ends, such as backups/holdfast", s.Prefix)
-	}
+	d.checkPrefix(join(at, "prefix"), s.Prefix)
 	d.checkChoice(join(at, "store"), s.Store, stores...)
 	s.checkEndpoint(d, at)
 	if s.Store == "" {
@@ -115,7 +113,25 @@ func (s *S3) checkEndpoint(d *document, at string) {
 		}
 		return
 	}
+	d.checkStoreURL(path, s.Endpoint)
 	u, err := url.Parse(s.Endpoint)
+	switch {
+	case err != nil:
+	case s.PathStyle != nil && !*s.PathStyle && isAddress(u.Hostname()):
+		d.errorf(join(at, "path_style"), "the endpoint is an address, which has no host names below it")
+	}
+}
+
+// checkPrefix accepts no value too.
+func (d *document) checkPrefix(path, prefix string) {
+	if prefix != "" && (!prefixName.MatchString(prefix) || strings.Contains("/"+prefix+"/", "/./") || strings.Contains("/"+prefix+"/", "/../")) {
+		d.errorf(path, "%q: want names between slashes, with none at the ends, such as backups/holdfast", prefix)
+	}
+}
+
+// checkStoreURL checks the URL of a store's API.
+func (d *document) checkStoreURL(path, value string) {
+	u, err := url.Parse(value)
 	switch {
 	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
 		d.errorf(path, "want a URL, such as https://s3.example.com")
@@ -123,8 +139,6 @@ func (s *S3) checkEndpoint(d *document, at string) {
 		d.errorf(path, "want a URL without login, path, query and fragment")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		d.errorf(path, "want https; http is accepted for loopback addresses only")
-	case s.PathStyle != nil && !*s.PathStyle && isAddress(u.Hostname()):
-		d.errorf(join(at, "path_style"), "the endpoint is an address, which has no host names below it")
 	}
 }
 

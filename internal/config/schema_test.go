@@ -34,11 +34,11 @@ var (
 		"SMTP.tls":        {"starttls", "tls", "none"},
 	}
 	// alternatives are the structs of which exactly one pointer is given.
-	alternatives = []string{"Vault", "SourceConfig", "Channel"}
-	// onServer are the structs whose secrets may lie in AWS's parameter store.
-	onServer = []string{"Broker", "S3", "Slack", "SMTP", "Webhook", "Shoutrrr"}
-	needed   = map[string][]string{
-		"Pusher":    {"host", "broker", "key", "encrypt_to", "jobs"},
+	alternatives = []string{"Vault", "SourceConfig", "Channel", "Destination", "otherEncryption"}
+	// refs are where secrets may lie, by file.
+	refs   = map[string]string{"pusher": refPattern, "holdfast": anyRef}
+	needed = map[string][]string{
+		"Pusher":    {"host", "key", "encrypt_to", "jobs"},
 		"PusherJob": {"sources"},
 		"Postgres":  {"url"},
 		"MySQL":     {"url"},
@@ -50,12 +50,19 @@ var (
 		"Disk":      {"path"},
 		"S3":        {"bucket"},
 		"Lock":      {"mode", "for"},
-		"Host":      {"key"},
-		"Operator":  {"key"},
-		"Email":     {"from", "to"},
-		"SMTP":      {"host"},
-		"Webhook":   {"url"},
-		"Shoutrrr":  {"url"},
+		"B2":        {"bucket", "key_id", "application_key"},
+		"SFTP":      {"host", "user", "key"},
+		"LocalDisk": {"path"},
+		"Adopt":     {"host", "job", "pattern"},
+
+		"OtherBroker":     {"url"},
+		"SSHCertificates": {"authority"},
+		"Host":            {"key"},
+		"Operator":        {"key"},
+		"Email":           {"from", "to"},
+		"SMTP":            {"host"},
+		"Webhook":         {"url"},
+		"Shoutrrr":        {"url"},
 	}
 )
 
@@ -63,7 +70,7 @@ func TestSchemasAreUpToDate(t *testing.T) {
 	all := structures(t)
 	for file, root := range map[string]string{"pusher": "Pusher", "holdfast": "Holdfast"} {
 		defs := object{}
-		addDef(defs, all, root)
+		schemas{defs, all, refs[file]}.addDef(root)
 		schema := defs[root].(object)
 		delete(defs, root)
 		schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -77,23 +84,27 @@ func TestSchemasAreUpToDate(t *testing.T) {
 	}
 }
 
+// schemas writes the schema of one file.
+type schemas struct {
+	defs object
+	all  map[string]structure
+	ref  string // what a secret looks like in it
+}
+
 // addDef adds the schema of the struct, and of all it leads to, to defs.
-func addDef(defs object, all map[string]structure, name string) {
-	if _, ok := defs[name]; ok {
+func (g schemas) addDef(name string) {
+	if _, ok := g.defs[name]; ok {
 		return
 	}
-	s := all[name]
+	s := g.all[name]
 	properties, kinds := object{}, []any{}
 	def := object{"type": "object", "description": about(s), "properties": properties, "additionalProperties": false}
-	defs[name] = def
+	g.defs[name] = def
 	for _, f := range s.fields {
-		if slices.Contains(alternatives, name) && strings.HasPrefix(f.typ, "*") {
+		if slices.Contains(alternatives, name) && (strings.HasPrefix(f.typ, "*") || name == "otherEncryption") {
 			kinds = append(kinds, object{"required": []string{f.key}})
 		}
-		value := schemaOf(defs, all, f.typ)
-		if f.typ == "secret.Ref" && slices.Contains(onServer, name) {
-			value["pattern"] = anyRef
-		}
+		value := g.schemaOf(f.typ)
 		if choices := enums[name+"."+f.key]; choices != nil {
 			value = object{"enum": choices}
 		}
@@ -111,7 +122,7 @@ func addDef(defs object, all map[string]structure, name string) {
 	}
 }
 
-func schemaOf(defs object, all map[string]structure, typ string) object {
+func (g schemas) schemaOf(typ string) object {
 	text := func(pattern string) object { return object{"type": "string", "pattern": pattern} }
 	either := func(of ...any) object { return object{"anyOf": of} }
 	list := func(of any) object { return object{"type": "array", "items": of} }
@@ -137,36 +148,43 @@ func schemaOf(defs object, all map[string]structure, typ string) object {
 	case "Weekly":
 		return text(`^[A-Za-z]+ [0-2][0-9]:[0-5][0-9]$`)
 	case "Remind":
-		return schemaOf(defs, all, "holdfast.Span")
+		return g.schemaOf("holdfast.Span")
 	case "JobAlert":
 		return either(text(namePattern), list(text(namePattern)), object{"type": "object", "additionalProperties": list(object{"enum": holdfast.Events()})})
 	case "secret.Ref":
-		return text(refPattern)
+		return text(g.ref)
 	case "DSN":
 		return text(`^(env:.+|file:.+|[a-z]+://.*)$`)
 	case "KeepValue":
 		return either(object{"type": "integer", "minimum": 1}, text(spanPattern))
 	case "EncryptTo":
-		return either(object{"const": "none"}, object{"type": "array", "items": object{"type": "string"}, "minItems": 1})
+		g.addDef("otherEncryption")
+		return either(object{"const": "none"}, object{"type": "array", "items": object{"type": "string"}, "minItems": 1}, object{"$ref": "#/$defs/otherEncryption"})
+	case "Paths":
+		return either(object{"type": "string"}, object{"type": "array", "items": object{"type": "string"}, "minItems": 1})
+	case "JobVaults":
+		g.addDef("VaultTerms")
+		return either(text(namePattern), object{"type": "array", "items": text(namePattern), "minItems": 1},
+			object{"type": "object", "propertyNames": text(namePattern), "additionalProperties": either(object{"$ref": "#/$defs/VaultTerms"}, object{"type": "null"})})
 	case "Commands":
 		return list(either(object{"type": "string"}, list(object{"type": "string"})))
 	case "Heartbeat":
-		addDef(defs, all, typ)
+		g.addDef(typ)
 		return either(object{"type": "string"}, object{"$ref": "#/$defs/Heartbeat"})
 	}
 	switch {
 	case strings.HasPrefix(typ, "[]"):
-		return list(schemaOf(defs, all, typ[2:]))
+		return list(g.schemaOf(typ[2:]))
 	case typ == "map[string]Job":
-		return object{"type": "object", "additionalProperties": schemaOf(defs, all, "Job")} // names may be host/job
+		return object{"type": "object", "additionalProperties": g.schemaOf("Job")} // names may be host/job
 	case typ == "map[string]string": // severities of checks
 		return object{"type": "object", "propertyNames": object{"enum": holdfast.Checks()}, "additionalProperties": object{"enum": []string{"critical", "warning", Off}}}
 	case typ == "map[string]secret.Ref":
-		return object{"type": "object", "additionalProperties": schemaOf(defs, all, "secret.Ref")}
+		return object{"type": "object", "additionalProperties": g.schemaOf("secret.Ref")}
 	case strings.HasPrefix(typ, "map[string]"):
-		return object{"type": "object", "propertyNames": text(namePattern), "additionalProperties": schemaOf(defs, all, typ[len("map[string]"):])}
+		return object{"type": "object", "propertyNames": text(namePattern), "additionalProperties": g.schemaOf(typ[len("map[string]"):])}
 	}
-	addDef(defs, all, typ)
+	g.addDef(typ)
 	return object{"$ref": "#/$defs/" + typ}
 }
 

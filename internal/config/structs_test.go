@@ -28,7 +28,7 @@ type field struct {
 func structures(t *testing.T) map[string]structure {
 	t.Helper()
 	all := map[string]structure{}
-	for _, name := range []string{"pusher.go", "holdfast.go", "s3.go", "alerts.go", "values.go"} {
+	for _, name := range []string{"pusher.go", "holdfast.go", "s3.go", "b2.go", "sftp.go", "destination.go", "encrypt.go", "placement.go", "adopt.go", "alerts.go", "values.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
@@ -82,6 +82,12 @@ func element(all map[string]structure, typ string) (s structure, between string,
 		typ, between = strings.TrimPrefix(typ, "map[string]"), ".NAME"
 	case strings.HasPrefix(typ, "[]"):
 		typ, between = strings.TrimPrefix(typ, "[]"), "[]"
+	}
+	switch typ {
+	case "EncryptTo":
+		typ = "otherEncryption"
+	case "JobVaults":
+		typ, between = "VaultTerms", ".NAME"
 	}
 	s, ok = all[strings.TrimPrefix(typ, "*")]
 	return s, between, ok && len(s.fields) > 0

@@ -1,45 +1,9 @@
 package config
 
 import (
-	"strings"
-
 	"github.com/goccy/go-yaml/ast"
 	"github.com/holdfast-backup/holdfast"
 )
-
-// EncryptTo is a list of age recipients; None where `none` was spelled out.
-type EncryptTo struct {
-	Recipients []string
-	None       bool
-}
-
-func (e *EncryptTo) decodeNode(d *document, n ast.Node, path string) {
-	if list, ok := n.(*ast.SequenceNode); ok {
-		for i, item := range list.Values {
-			text, ok := d.text(item, path)
-			switch {
-			case !ok:
-			case text == "none":
-				d.errorf(path, "none stands alone: encrypt_to: none")
-			case strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY-"):
-				d.errorf(path, "item %d is a private key; it belongs off this host, here goes the public one (age1…)", i+1)
-			default:
-				e.Recipients = append(e.Recipients, text)
-			}
-		}
-		if len(e.Recipients) == 0 {
-			d.errorf(path, "is empty; want age recipients, or none to store backups unencrypted")
-		}
-		return
-	}
-	// A single recipient without brackets is refused too: one word must not
-	// be able to turn from a recipient into none by a slip.
-	if text, ok := scalar(n); !ok || text != "none" {
-		d.errorf(path, "want a list of age recipients, [age1…], or none")
-		return
-	}
-	e.None = true
-}
 
 // Heartbeat has the URLs to ping. In YAML a single string is Success.
 type Heartbeat struct {

@@ -106,7 +106,7 @@ func push(t *testing.T, c *client.Client, host, job string) holdfast.Ref {
 		t.Fatal(err)
 	}
 	m := manifest(holdfast.Ref{Host: host, Job: job, ID: begun.ID})
-	parts, err := c.SignParts(t.Context(), begun.ID, api.PartsRequest{UploadToken: begun.UploadToken, Stream: "crm", Parts: m.Streams[0].Parts})
+	parts, err := c.SignParts(t.Context(), begun.ID, api.PartsRequest{UploadToken: begun.Vaults[0].UploadToken, Stream: "crm", Parts: m.Streams[0].Parts})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func push(t *testing.T, c *client.Client, host, job string) holdfast.Ref {
 		t.Fatal(err)
 	}
 	committed, err := c.Commit(t.Context(), begun.ID, api.CommitRequest{
-		UploadToken: begun.UploadToken, Manifest: doc, ETags: map[string][]string{"crm": {header.Get("ETag")}},
+		UploadToken: begun.Vaults[0].UploadToken, Manifest: doc, ETags: map[string][]string{"crm": {header.Get("ETag")}},
 	})
 	if err != nil {
 		t.Fatal(err)

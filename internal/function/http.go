@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/awsenv"
 	"github.com/holdfast-backup/holdfast/internal/broker"
 	"github.com/holdfast-backup/holdfast/internal/site"
+	"github.com/holdfast-backup/holdfast/internal/vault/open"
 )
 
 // answerMargin is what is left of an invocation's time for the answer to a call
@@ -29,7 +30,7 @@ func Push(e Env) Handler {
 	return half(e, "broker", (*broker.Broker).Push, func(l *live, o *broker.Options) {
 		o.Push = map[string]broker.PushVault{}
 		for name, vault := range l.vaults {
-			o.Push[name] = vault
+			o.Push[name] = open.Own(vault)
 		}
 	})
 }

@@ -33,7 +33,7 @@ func TestABackupIsPushedAndFoundAgainThroughTheEventsOfAnHTTPAPI(t *testing.T) {
 		if err != nil || len(list.Backups) != 1 || list.Backups[0].Ref != ref {
 			t.Fatalf("list: got %+v, %v, want %s", list.Backups, err, ref)
 		}
-		got, err := ops.Downloads(t.Context(), ref)
+		got, err := ops.Downloads(t.Context(), api.DownloadRequest{Ref: ref})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +200,7 @@ func TestANewSecretAndANewVaultAreTakenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	part := func() error {
-		_, err := web1.SignParts(t.Context(), begun.ID, api.PartsRequest{UploadToken: begun.UploadToken, Stream: "crm", Parts: manifest(holdfast.Ref{}).Streams[0].Parts})
+		_, err := web1.SignParts(t.Context(), begun.ID, api.PartsRequest{UploadToken: begun.Vaults[0].UploadToken, Stream: "crm", Parts: manifest(holdfast.Ref{}).Streams[0].Parts})
 		return err
 	}
 	// The same reference, another value: what was sealed with the old is worth nothing.

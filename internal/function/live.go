@@ -2,6 +2,7 @@ package function
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"reflect"
 	"time"
@@ -96,7 +97,11 @@ func (l *loader) open(ctx context.Context, c *config.Holdfast) (*opened, error) 
 			return nil, err
 		}
 	}
-	o.vaults, err = site.Vaults(ctx, c.Vaults, func(string) open.Options {
+	vaults := maps.Clone(c.Vaults)
+	if l.sealed { // what the broker cannot sign for it has no use for, and no key to
+		maps.DeleteFunc(vaults, func(_ string, v config.Vault) bool { return !v.Signs() })
+	}
+	o.vaults, err = site.Vaults(ctx, vaults, func(string) open.Options {
 		return open.Options{Secrets: resolve, Now: l.env.Now, Log: l.env.Log}
 	})
 	if err == nil && l.told {

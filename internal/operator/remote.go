@@ -2,41 +2,66 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/api"
 	"github.com/holdfast-backup/holdfast/internal/client"
 	"github.com/holdfast-backup/holdfast/internal/restore"
 )
 
-// Remote sees backups through the broker, with an operator's key.
-type Remote struct{ Client *client.Client }
+// Remote sees backups through the broker, with an operator's key: those in the
+// vaults that the broker signs for.
+type Remote struct {
+	Client *client.Client
+	Vault  string // the only one to look into; empty for all
+}
 
 // List implements Backups.
-func (r *Remote) List(ctx context.Context, host, job string) ([]Entry, error) {
+func (r *Remote) List(ctx context.Context, host, job string) (Listing, error) {
 	answer, err := r.Client.List(ctx, host, job)
 	if err != nil {
-		return nil, err
+		return Listing{}, err
 	}
-	entries := make([]Entry, len(answer.Backups))
-	for i, b := range answer.Backups {
+	var l Listing
+	for _, b := range answer.Backups {
 		if err := b.Ref.Check(); err != nil {
-			return nil, fmt.Errorf("list through the broker: %w", err)
+			return Listing{}, fmt.Errorf("list through the broker: %w", err)
 		}
-		entries[i] = Entry{Backup: b}
+		if r.Vault == "" || b.Vault == r.Vault {
+			l.Entries = append(l.Entries, Entry{b.Backup, b.Vault})
+		}
 	}
-	slices.SortStableFunc(entries, newestFirst)
-	return entries, nil
+	for _, u := range answer.Unavailable {
+		if r.Vault == "" || u.Vault == r.Vault {
+			l.Missing = append(l.Missing, Missing{u.Vault, errors.New(holdfast.Printable(u.Reason))})
+		}
+	}
+	slices.SortStableFunc(l.Entries, newestFirst)
+	return l, nil
 }
 
 // Fetcher implements Backups.
 func (r *Remote) Fetcher(e Entry) (restore.Fetcher, error) {
-	return restore.Signed(r.Client, e.Ref, nil), nil
+	return restore.Signed(copyIn{r.Client, e.Vault}, e.Ref, nil), nil
+}
+
+// copyIn takes downloads from one vault; from the first that the broker finds
+// where none is named.
+type copyIn struct {
+	client *client.Client
+	vault  string
+}
+
+// Downloads has restore.Signed read it.
+func (c copyIn) Downloads(ctx context.Context, ref holdfast.Ref) (api.DownloadResponse, error) {
+	return c.client.Downloads(ctx, api.DownloadRequest{Ref: ref, Vault: c.vault})
 }
 
 // Ticket implements Backups.
 func (r *Remote) Ticket(ctx context.Context, e Entry, file string, ttl time.Duration) (api.TicketResponse, error) {
-	return r.Client.Ticket(ctx, api.TicketRequest{Ref: e.Ref, File: file, TTL: int64(ttl / time.Second)})
+	return r.Client.Ticket(ctx, api.TicketRequest{Ref: e.Ref, File: file, TTL: int64(ttl / time.Second), Vault: r.Vault})
 }

@@ -16,10 +16,16 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/restore"
 )
 
-// View is what the broker shows an operator of its vaults: names, sizes and
+// View is what the broker shows an operator of one of its vaults: names, sizes and
 // manifests of backups. The monitor can judge jobs by it from anywhere; it has no
 // reports, no data and no memory.
-type View struct{ Client *client.Client }
+type View struct {
+	Client *client.Client
+	Vault  string
+	// Adopts reports whether backups of a job may be adopted ones, which nothing has
+	// to prove; nil for none. The broker does not decide that.
+	Adopts func(host, job string) bool
+}
 
 // List implements holdfast.Lister.
 func (v View) List(ctx context.Context, prefix string) iter.Seq2[holdfast.Object, error] {
@@ -32,8 +38,20 @@ func (v View) List(ctx context.Context, prefix string) iter.Seq2[holdfast.Object
 			yield(holdfast.Object{}, err)
 			return
 		}
+		for _, u := range answer.Unavailable {
+			if u.Vault == v.Vault {
+				yield(holdfast.Object{}, errors.New(holdfast.Printable(u.Reason)))
+				return
+			}
+		}
 		var objects []holdfast.Object
 		for _, b := range answer.Backups {
+			if v.Adopts == nil || !v.Adopts(b.Host, b.Job) {
+				b.Manifest.Adopted = nil
+			}
+			if b.Vault != v.Vault {
+				continue
+			}
 			objects = append(objects, b.Data...)
 			if b.Committed {
 				objects = append(objects, b.Manifest)
@@ -57,7 +75,7 @@ func (v View) Open(ctx context.Context, key string, offset, n int64) (io.ReadClo
 	if !ok || file != holdfast.ManifestFile {
 		return nil, fmt.Errorf("open %q: only manifests are read through the broker", key)
 	}
-	doc, _, err := restore.Signed(v.Client, ref, nil).Manifest(ctx)
+	doc, _, err := restore.Signed(copyIn{v.Client, v.Vault}, ref, nil).Manifest(ctx)
 	if err != nil {
 		return nil, err
 	}

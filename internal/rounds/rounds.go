@@ -29,9 +29,6 @@ type Rounds struct {
 	Now func() time.Time
 }
 
-// AnyVault is the name of a view of all vaults together.
-const AnyVault = ""
-
 // ToMonitor returns the vaults as the monitor may use them.
 func ToMonitor(vaults map[string]holdfast.Vault) map[string]monitor.Vault {
 	all := make(map[string]monitor.Vault, len(vaults))
@@ -91,12 +88,17 @@ func (r Rounds) Monitor(ctx context.Context, vaults map[string]monitor.Vault, o 
 }
 
 // policies returns the policies that hold in one vault. A job that has moved to
-// another vault has none in the old one, so what is there stays.
+// another vault has none in the old one, so what is there stays. In a vault that
+// the configuration does not name, such as one that another machine's broker
+// shows, it is what each job is asked everywhere.
 func (r Rounds) policies(vault string) func(host, job string) (holdfast.Policy, bool) {
 	registry := r.Registry()
 	return func(host, job string) (holdfast.Policy, bool) {
-		at, policy, ok := registry.Job(host, job)
-		return policy, ok && (at == vault || vault == AnyVault)
+		if !slices.Contains(registry.Vaults(), vault) {
+			_, policy, ok := registry.Job(host, job)
+			return policy, ok
+		}
+		return registry.PolicyIn(vault, host, job)
 	}
 }
 
@@ -105,7 +107,7 @@ func (r Rounds) expected(vault string) []holdfast.JobName {
 	registry := r.Registry()
 	var names []holdfast.JobName
 	for _, j := range registry.Expected() {
-		if at, _, ok := registry.Job(j.Host, j.Job); ok && (at == vault || vault == AnyVault) {
+		if _, ok := r.policies(vault)(j.Host, j.Job); ok {
 			names = append(names, j)
 		}
 	}

@@ -25,7 +25,7 @@ const settle = 2 * time.Second
 const reread int64 = 64 << 20 // bytes
 
 // arrived asks the monitor to look at what the broker has just committed.
-func (s *Server) arrived(holdfast.Ref) {
+func (s *Server) arrived(string, holdfast.Ref) {
 	select {
 	case s.monitorNow <- struct{}{}:
 	default: // one is asked for already

@@ -54,7 +54,9 @@ func (s *Server) wire(ctx context.Context) error {
 	push, restore := map[string]broker.PushVault{}, map[string]broker.RestoreVault{}
 	mux := http.NewServeMux()
 	for name, vault := range s.vaults {
-		push[name], restore[name] = vault, vault
+		if c.Vaults[name].Signs() {
+			push[name], restore[name] = open.Own(vault), vault
+		}
 		if served, ok := vault.(interface{ Handler() http.Handler }); ok {
 			mux.Handle(root+vaultPath+name+"/", served.Handler()) // which strips its path itself
 		}

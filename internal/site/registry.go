@@ -2,6 +2,7 @@ package site
 
 import (
 	"crypto/ed25519"
+	"net/netip"
 	"sync/atomic"
 
 	"github.com/holdfast-backup/holdfast"
@@ -20,9 +21,15 @@ func (r *Registry) Principal(kid string) (holdfast.Principal, bool) {
 }
 
 // Job is config.Registry.Job.
-func (r *Registry) Job(host, job string) (string, holdfast.Policy, bool) {
+func (r *Registry) Job(host, job string) ([]string, holdfast.Policy, bool) {
 	return r.Load().Job(host, job)
 }
+
+// Addresses is config.Registry.Addresses.
+func (r *Registry) Addresses(host string) []netip.Prefix { return r.Load().Addresses(host) }
+
+// Signs is config.Registry.Signs.
+func (r *Registry) Signs(vault string) bool { return r.Load().Signs(vault) }
 
 // HostKeys is config.Registry.HostKeys.
 func (r *Registry) HostKeys(host string) []ed25519.PublicKey { return r.Load().HostKeys(host) }

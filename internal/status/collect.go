@@ -55,10 +55,28 @@ func (c *Collector) Observe(job catalog.Job) {
 		}
 		j.Backups = append(j.Backups, shown)
 	}
+	j.Adopted = adopted(decisions)
 	compare(j.Backups, policy.Expect)
 	j.Backups = thin(j.Backups)
 	j.Next = forecast(policy, job.Backups, decisions, c.now)
 	c.jobs[holdfast.JobName{Host: job.Host, Job: job.Name}] = j
+}
+
+// adopted says what holds of a job whose newest good backup is adopted; decisions
+// are newest first.
+func adopted(decisions []retention.Decision) string {
+	for _, d := range decisions {
+		switch {
+		case !d.Good:
+			continue
+		case d.Adopted == nil:
+			return ""
+		case d.Watched():
+			return "not verified; what retention would delete is only planned"
+		}
+		return "not verified"
+	}
+	return ""
 }
 
 // maxSeconds is the longest that a backup can sensibly have taken: the sweep

@@ -106,6 +106,9 @@ func (c *Collector) job(facts JobFacts, findings []holdfast.Finding) Job {
 	j.Usual, j.Count, j.Drill = facts.Usual, facts.Count, facts.Drill
 	j.Failures = append([]Failure{}, facts.Failures...)
 	j.Shrink, j.Grow, j.Keep = policy.Expect.Shrink, policy.Expect.Grow, keepWords(policy.Keep)
+	if j.Adopted != "" {
+		j.Keep += "; adopted, " + j.Adopted
+	}
 	if !policy.Expect.Every.IsZero() {
 		j.Every = policy.Expect.Every.String()
 		if !policy.Expect.Grace.IsZero() {

@@ -95,8 +95,11 @@ type Job struct {
 	Backups  []Backup           `json:"backups"`        // good ones, oldest first, at most 200: older ones thinned evenly
 	Keep     string             `json:"keep"`           // the rules in words: "7d all, 16d daily, …"
 	Next     []Deletion         `json:"next,omitempty"` // the next deletions, soonest first
-	Drill    *Drill             `json:"drill,omitempty"`
-	Failures []Failure          `json:"failures"` // recent ones, newest first
+	// Adopted says what that means where something other than Holdfast has made the
+	// newest good backup.
+	Adopted  string    `json:"adopted,omitempty"`
+	Drill    *Drill    `json:"drill,omitempty"`
+	Failures []Failure `json:"failures"` // recent ones, newest first
 }
 
 // Backup is one backup.

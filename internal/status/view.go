@@ -62,10 +62,15 @@ func newView(s Status, o Options) view {
 		Title: cmp.Or(o.Title, "Backups"), State: OK, At: at(s.At, s.At), Program: line(s.Program), Several: len(s.Vaults) > 1,
 	}
 	counts, unreachable, open := map[string]int{}, 0, 0
+	states := map[holdfast.JobName]string{} // the worst of each job's, in all of its vaults
 	for _, vault := range s.Vaults {
 		shown := viewVault(vault, s.At)
 		v.Vaults = append(v.Vaults, shown)
 		v.Jobs += len(vault.Jobs)
+		for _, j := range vault.Jobs {
+			name := holdfast.JobName{Host: j.Host, Job: j.Job}
+			states[name] = worse(cmp.Or(states[name], OK), j.State)
+		}
 		for _, j := range shown.Jobs { // in the order of the page
 			counts[j.State]++
 			v.State = worse(v.State, j.State)
@@ -84,7 +89,7 @@ func newView(s Status, o Options) view {
 	}
 	v.Data.At = s.At.Unix()
 	v.Data.spread()
-	v.Headline = headline(s, counts, unreachable, open)
+	v.Headline = headline(s, states, unreachable, open)
 	for _, c := range []countView{{Critical, "critical", 0}, {Warning, "warning", 0}, {OK, "ok", 0}, {"silenced", "silenced", 0}} {
 		if c.N = counts[c.State]; c.N > 0 || c.State == OK {
 			v.Counts = append(v.Counts, c)
@@ -102,9 +107,13 @@ func worse(a, b string) string {
 	return a
 }
 
-func headline(s Status, counts map[string]int, unreachable, open int) string {
-	jobs := counts[OK] + counts[Warning] + counts[Critical]
-	bad := jobs - counts[OK]
+func headline(s Status, states map[holdfast.JobName]string, unreachable, open int) string {
+	jobs, bad := len(states), 0
+	for _, state := range states {
+		if state != OK {
+			bad++
+		}
+	}
 	switch {
 	case unreachable == 1 && len(s.Vaults) == 1:
 		return "The vault cannot be reached"
