@@ -1,18 +1,21 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/cli"
-	"github.com/holdfast-backup/holdfast/internal/client"
+	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/doctor"
-	"github.com/holdfast-backup/holdfast/internal/token"
+	"github.com/holdfast-backup/holdfast/internal/stream"
+	"github.com/holdfast-backup/holdfast/internal/vault/direct"
 )
 
 // attemptTimeout is how long one attempt of the doctor may take.
@@ -28,7 +31,11 @@ space, recipients. And prove that this host cannot harm them: with its own key i
 tries to list, read, overwrite, hide and delete backups and to write for another
 host, and fails if any of it works.
 
-It begins a backup of each job and aborts it; nothing is left behind.`,
+Where this host reaches a destination by itself (sftp, disk) it tries the same there
+on a file of its own, and warns of what the server allows.
+
+It begins a backup of each job and aborts it; nothing is left behind, but for that
+file where it cannot be deleted.`,
 		Example: "  pusher doctor",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -69,29 +76,45 @@ func newDoctor(o *options) (doctor.Options, error) {
 	if err != nil {
 		return doctor.Options{}, err
 	}
-	signer, err := token.NewSigner(key, c.Host, c.Broker)
+	to, err := newDestinations(c, key)
 	if err != nil {
-		return doctor.Options{}, cli.Usage(err)
-	}
-	broker, err := client.New(client.Options{BaseURL: c.Broker, Signer: signer, UserAgent: "pusher/" + version})
-	if err != nil {
-		return doctor.Options{}, cli.Usage(err)
+		return doctor.Options{}, err
 	}
 	state, err := stateDir(c)
 	if err != nil {
 		return doctor.Options{}, err
 	}
 	plain := &http.Client{Timeout: attemptTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return doctor.Options{Config: c, ConfigPath: path, StateDir: state, Key: key, Client: broker, HTTP: plain, Version: version, Now: time.Now}, nil
+	return doctor.Options{
+		Config: c, ConfigPath: path, StateDir: state, Key: key, Brokers: to.examined(),
+		Open: func(ctx context.Context, name string) (direct.Vault, error) {
+			return to.open(ctx, c.Destinations[name], firstJob(c, name))
+		},
+		Recipients: func() (stream.Recipients, error) {
+			r, _, err := recipients(c.EncryptTo, time.Now())
+			return r, err
+		},
+		HTTP: plain, Version: version, Now: time.Now,
+	}, nil
+}
+
+// firstJob returns a job that goes to the destination.
+func firstJob(c *config.Pusher, name string) string {
+	for _, job := range jobNames(c) {
+		if slices.Contains(c.To(c.Jobs[job]), name) {
+			return job
+		}
+	}
+	return ""
 }
 
 func printReport(w io.Writer, r doctor.Report) {
-	section := func(title string, all []holdfast.Examination) {
+	section := func(title, otherwise string, all []holdfast.Examination) {
 		fmt.Fprintln(w, title)
 		for _, e := range all {
 			mark := "ok  "
 			if !e.OK {
-				mark = "FAIL"
+				mark = otherwise
 			}
 			fmt.Fprintf(w, "  %s  %s: %s\n", mark, e.Name, e.Detail)
 			if !e.OK && e.Hint != "" {
@@ -99,14 +122,26 @@ func printReport(w io.Writer, r doctor.Report) {
 			}
 		}
 	}
-	section("this host", r.Host)
-	section("the broker", r.Broker)
-	for _, j := range r.Jobs {
-		section("job "+j.Job, j.Examined)
+	section("this host", "FAIL", r.Host)
+	if len(r.Broker) > 0 {
+		section("the broker", "FAIL", r.Broker)
 	}
-	section("what this host must not be able to do", r.Attacks)
-	if len(r.Attacks) == 0 {
+	for _, d := range r.Direct {
+		section(fmt.Sprintf("destination %s (%s)", d.Name, d.Kind), "FAIL", d.Examined)
+	}
+	for _, j := range r.Jobs {
+		section("job "+j.Job, "FAIL", j.Examined)
+	}
+	if len(r.Broker) > 0 {
+		section("what this host must not be able to do", "FAIL", r.Attacks)
+	}
+	if len(r.Broker) > 0 && len(r.Attacks) == 0 {
 		fmt.Fprintln(w, "  not tried: the broker does not answer")
+	}
+	for _, d := range r.Direct {
+		if len(d.Exposed) > 0 {
+			section(fmt.Sprintf("what whoever takes over this host can do at %s", d.Name), "warn", d.Exposed)
+		}
 	}
 	if r.OK() {
 		fmt.Fprintln(w, "all well")

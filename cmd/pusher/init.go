@@ -101,7 +101,7 @@ func (i *initialisation) complete() error {
 		return cli.Usage(cli.Hint(err, "name it with --host"))
 	}
 	if i.recipient != "" {
-		if _, _, err := stream.ParseRecipients([]string{i.recipient}); err != nil {
+		if _, err := stream.ParseRecipients([]string{i.recipient}); err != nil {
 			return cli.Usage(cli.Hint(fmt.Errorf("--recipient: %w", err), "`age-keygen -y` prints the recipient of an identity; --identity makes a new one"))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,6 +31,7 @@ func (r *reporting) flags(command *cobra.Command) {
 func runCommand(o *options) *cobra.Command {
 	var r reporting
 	var only string
+	var to []string
 	var dryRun bool
 	command := &cobra.Command{
 		Use:   "run [JOB…]",
@@ -41,12 +43,18 @@ it shows progress; elsewhere it prints one line of JSON per job.
 its own, crm-db or crm-files: among the whole backups of crm it would pass for one.
 Name it in holdfast.yaml, with what to expect of it.
 
+Each backup goes to all destinations of its job at the same time; --to limits a run
+to some of them, and then pings no heartbeat unless these are all the job has. One
+that fails does not stop the others: the backup exists where it arrived, and the
+exit code is 3.
+
 --dry-run dumps, compresses and encrypts as a run does, to nowhere: it proves the
-dumps and shows their sizes, contacts no broker and runs no hooks.
+dumps and shows their sizes, contacts no destination and runs no hooks.
 
 Exit codes: 0 all well, 1 failed, 2 configuration or usage, 3 part of it failed.`,
 		Example: `  pusher run
   pusher run crm --only db
+  pusher run crm --to nas
   pusher run --quiet     # for cron`,
 		RunE: func(command *cobra.Command, args []string) error {
 			if wanted(only) == nil && only != "" {
@@ -56,7 +64,10 @@ Exit codes: 0 all well, 1 failed, 2 configuration or usage, 3 part of it failed.
 			if err != nil {
 				return err
 			}
-			jobs, err := chosen(c, args, only)
+			if err := checkTo(c, to); err != nil {
+				return err
+			}
+			jobs, err := chosen(c, args, only, to)
 			if err != nil {
 				return err
 			}
@@ -67,6 +78,8 @@ Exit codes: 0 all well, 1 failed, 2 configuration or usage, 3 part of it failed.
 	r.flags(command)
 	command.Flags().StringVar(&only, "only", "", "only these sources of the jobs: db or files")
 	_ = command.RegisterFlagCompletionFunc("only", cobra.FixedCompletions([]string{"db", "files"}, cobra.ShellCompDirectiveNoFileComp))
+	command.Flags().StringSliceVar(&to, "to", nil, "only to this destination; several with commas, or the flag again")
+	_ = command.RegisterFlagCompletionFunc("to", o.completeDestination)
 	command.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "dump to nowhere, send nothing")
 	return command
 }
@@ -80,9 +93,19 @@ func (o *options) completeJob(*cobra.Command, []string, string) ([]string, cobra
 	return jobNames(c), cobra.ShellCompDirectiveNoFileComp
 }
 
-// chosen opens the jobs named, or all; with only, those that have such sources.
+// completeDestination offers the names of the destinations to the shell.
+func (o *options) completeDestination(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	c, err := o.load()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return c.DestinationNames(), cobra.ShellCompDirectiveNoFileComp
+}
+
+// chosen opens the jobs named, or all; with only, those that have such sources,
+// and with to, those that go to such destinations.
 // A job whose secrets are missing does not stop the others: its run fails.
-func chosen(c *config.Pusher, names []string, only string) ([]push.Job, error) {
+func chosen(c *config.Pusher, names []string, only string, to []string) ([]push.Job, error) {
 	all := len(names) == 0
 	if all {
 		names = jobNames(c)
@@ -98,6 +121,11 @@ func chosen(c *config.Pusher, names []string, only string) ([]push.Job, error) {
 		} else if none {
 			return nil, cli.Usage(fmt.Errorf("job %q: has no sources of --only %s", name, only))
 		}
+		if len(to) > 0 && !limit(&job, to) && all {
+			continue
+		} else if len(job.To) == 0 {
+			return nil, cli.Usage(fmt.Errorf("job %q: does not go to %s", name, strings.Join(to, ", ")))
+		}
 		jobs = append(jobs, job)
 	}
 	if len(jobs) == 0 {
@@ -108,7 +136,7 @@ func chosen(c *config.Pusher, names []string, only string) ([]push.Job, error) {
 
 // run runs the jobs and returns the error that says how it went in all.
 func (r *reporting) run(command *cobra.Command, c *config.Pusher, jobs []push.Job, dryRun bool) error {
-	d, err := deps(c)
+	d, to, err := deps(c)
 	if err != nil {
 		return err
 	}
@@ -120,6 +148,9 @@ func (r *reporting) run(command *cobra.Command, c *config.Pusher, jobs []push.Jo
 	progress := cli.NewProgress(command.ErrOrStderr(), r.quiet, time.Now)
 	var outcomes []push.Outcome
 	for _, job := range jobs {
+		if d.Destinations, err = to.of(job.Name); err != nil {
+			return err
+		}
 		d.Progress = func(p push.Progress) {
 			progress.Set(fmt.Sprintf("%s/%s: %s %s", c.Host, job.Name, p.Stage, p.Stream), max(p.Plain, p.Stored), 0)
 		}
@@ -168,6 +199,7 @@ func (r *reporting) tell(w io.Writer, o push.Outcome) error {
 	default:
 		fmt.Fprintf(w, "%s: stored %s of %s, in %s\n", name, holdfast.Size(o.StoredSize), holdfast.Size(o.PlainSize), took)
 	}
+	tellDeliveries(w, o)
 	if o.Status == push.Partial {
 		fmt.Fprintf(w, "  but: %s\n", o.Error)
 	}
@@ -175,6 +207,20 @@ func (r *reporting) tell(w io.Writer, o push.Outcome) error {
 		fmt.Fprintf(w, "  warning: %s\n", warning)
 	}
 	return nil
+}
+
+// tellDeliveries says which destinations have the backup, where there are several.
+func tellDeliveries(w io.Writer, o push.Outcome) {
+	if o.Status == push.Failed || len(o.Deliveries) < 2 {
+		return // what has failed at each stands in the error
+	}
+	for _, d := range o.Deliveries {
+		if d.Status == push.OK {
+			fmt.Fprintf(w, "  %s: has it\n", d.Full())
+		} else {
+			fmt.Fprintf(w, "  %s: FAILED in %s\n", d.Full(), d.Stage)
+		}
+	}
 }
 
 // warnings returns those of the run and of its sources.

@@ -14,7 +14,6 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/cli"
-	"github.com/holdfast-backup/holdfast/internal/client"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/push"
 	"github.com/holdfast-backup/holdfast/internal/secret"
@@ -25,25 +24,20 @@ import (
 
 const defaultTimeout = 24 * time.Hour
 
-// deps returns what runs need: the broker's client, and the host's signature.
-func deps(c *config.Pusher) (push.Deps, error) {
+// deps returns what all runs need, and what makes the destinations of each.
+func deps(c *config.Pusher) (push.Deps, *destinations, error) {
 	key, err := loadKey(c)
 	if err != nil {
-		return push.Deps{}, err
+		return push.Deps{}, nil, err
 	}
-	signer, err := token.NewSigner(key, c.Host, c.Broker)
+	to, err := newDestinations(c, key)
 	if err != nil {
-		return push.Deps{}, cli.Usage(err)
-	}
-	broker, err := client.New(client.Options{BaseURL: c.Broker, Signer: signer, UserAgent: "pusher/" + version})
-	if err != nil {
-		return push.Deps{}, cli.Usage(err)
+		return push.Deps{}, nil, err
 	}
 	return push.Deps{
-		Broker:       broker,
 		SignManifest: func(m holdfast.Manifest) ([]byte, error) { return token.SignManifest(key, m) },
 		Now:          time.Now,
-	}, nil
+	}, to, nil
 }
 
 // loadKey reads this host's private key.
@@ -60,27 +54,20 @@ func loadKey(c *config.Pusher) (ed25519.PrivateKey, error) {
 
 // newJob returns the job of the configuration, without its sources.
 func newJob(c *config.Pusher, name string, j config.PusherJob) (push.Job, error) {
-	var recipients []string
-	options := stream.Options{Compression: cmp.Or(c.Compress.Method, stream.Zstd), Level: c.Compress.Level}
-	if !c.EncryptTo.None {
-		parsed, canonical, err := stream.ParseRecipients(c.EncryptTo.Recipients)
-		if err != nil {
-			return push.Job{}, cli.Usage(fmt.Errorf("encrypt_to: %w", err))
-		}
-		options.Recipients, recipients = parsed, canonical
-	}
 	state, err := stateDir(c)
 	if err != nil {
 		return push.Job{}, err
 	}
-	return push.Job{
-		Host: c.Host, Name: name, Pusher: version,
-		Options: options, Recipients: recipients,
+	job := push.Job{
+		Host: c.Host, Name: name, Pusher: version, To: c.To(j),
+		Options:   stream.Options{Compression: cmp.Or(c.Compress.Method, stream.Zstd), Level: c.Compress.Level},
 		Hooks:     push.Hooks{Pre: j.Hooks.Pre, Post: j.Hooks.Post, Timeout: j.Hooks.Timeout.Duration()},
 		Heartbeat: push.Heartbeat(j.Heartbeat),
 		StateDir:  state, Spool: j.Spool, KeepLocal: j.KeepLocal,
 		Timeout: cmp.Or(j.Timeout.Duration(), defaultTimeout),
-	}, nil
+	}
+	err = encrypt(&job, c.EncryptTo, time.Now())
+	return job, err
 }
 
 // openJob returns the job with its sources, of all kinds or those that only names.
@@ -99,7 +86,7 @@ func openJob(c *config.Pusher, name, only string) (push.Job, error) {
 	if err != nil {
 		return push.Job{}, err
 	}
-	job.Broken = broken
+	job.Broken = errors.Join(job.Broken, broken)
 	for _, s := range opened {
 		job.Sources = append(job.Sources, push.Source{Stream: s.Name, Source: s.Source})
 		job.Secrets = append(job.Secrets, s.Secrets...)

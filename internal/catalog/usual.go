@@ -99,7 +99,7 @@ func FileSizes(data []holdfast.Object) map[string]int64 {
 
 // PlainName returns "crm.sql" for "crm.sql.zst.age".
 func PlainName(file string) string {
-	name := strings.TrimSuffix(file, ".age")
+	name := strings.TrimSuffix(strings.TrimSuffix(file, ".age"), ".gpg")
 	for _, compressed := range []string{".zst", ".gz"} {
 		if plain, ok := strings.CutSuffix(name, compressed); ok {
 			return plain

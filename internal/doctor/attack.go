@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
@@ -19,28 +20,37 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/token"
 )
 
+// probe is what is sent and written for nothing but to be tried with.
+const probe = "doctor was here\n"
+
 // otherHost is a host that this one is not.
 const otherHost = "holdfast-doctor-other-host"
 
 // attacks tries, with all that this host has, what a host must not be able to
-// do. Each attempt goes to the running broker and its vault.
-func (d *doctor) attacks(ctx context.Context) []holdfast.Examination {
-	jobs := d.jobNames()
+// do. Each attempt goes to the running broker and its vaults.
+func (b *broker) attacks(ctx context.Context) []holdfast.Examination {
+	jobs := slices.DeleteFunc(b.jobNames(), func(name string) bool {
+		return !slices.Contains(b.Config.To(b.Config.Jobs[name]), b.Name)
+	})
 	if len(jobs) == 0 {
-		return []holdfast.Examination{bad("attacks", errors.New("there is no job to try with"), "name one in pusher.yaml")}
+		return []holdfast.Examination{b.called(bad("attacks", errors.New("there is no job to try with"), "name one in pusher.yaml"))}
 	}
-	a := &attack{doctor: d, ctx: ctx, job: jobs[0]}
+	a := &attack{broker: b, ctx: ctx, job: jobs[0]}
 	a.asOperator()
 	a.asOtherHost()
-	a.withUpload()
+	a.withUploads()
+	for i := range a.tried {
+		a.tried[i] = b.called(a.tried[i])
+	}
 	return a.tried
 }
 
 // attack is a series of attempts.
 type attack struct {
-	*doctor
+	*broker
 	ctx   context.Context
 	job   string
+	in    string // a vault, where there are several
 	tried []holdfast.Examination
 }
 
@@ -66,21 +76,37 @@ func (a *attack) asOtherHost() {
 	a.call("write a manifest as data", http.MethodPost, api.PathStart, start)
 }
 
-// withUpload begins a backup and tries to do more with it than add what was
-// signed. It ends by aborting it.
-func (a *attack) withUpload() {
+// withUploads begins a backup and tries to do more with it, in each vault, than add
+// what was signed. It ends by aborting it.
+func (a *attack) withUploads() {
 	started, err := a.Client.Start(a.ctx, api.StartRequest{Job: a.job, Streams: probeStreams, Pusher: a.Version})
 	if err != nil {
-		a.tried = append(a.tried, bad("begin a backup to try the rest with", err, "the attempts with an upload were not made"))
+		a.note(bad("begin a backup to try the rest with", err, "the attempts with an upload were not made"))
 		return
 	}
-	probe := []byte("doctor was here\n")
+	for _, v := range started.Vaults {
+		if len(started.Vaults) > 1 {
+			a.in = " (vault " + holdfast.Printable(v.Vault) + ")"
+		}
+		a.withUpload(started.ID, v)
+	}
+	a.in = ""
+}
+
+// note records an attempt.
+func (a *attack) note(e holdfast.Examination) {
+	e.Name += a.in
+	a.tried = append(a.tried, e)
+}
+
+func (a *attack) withUpload(id holdfast.ID, started api.VaultUpload) {
+	probe := []byte(probe)
 	part := holdfast.Part{Number: 1, Size: int64(len(probe)), Sum: hexSHA256(probe)}
 	if len(started.Uploads) > 0 && started.Uploads[0].Checksum == holdfast.ChecksumMD5 {
 		sum := md5.Sum(probe)
 		part.Sum = hex.EncodeToString(sum[:])
 	}
-	path := api.PathStart + "/" + string(started.ID)
+	path := api.PathStart + "/" + string(id)
 	sign := api.PartsRequest{UploadToken: started.UploadToken, Stream: probeStreams[0].Name, Parts: []holdfast.Part{part}}
 
 	a.call("choose a backup's id and time", http.MethodPost, api.PathStart+"/20200101T000000Z-00000000/parts", sign)
@@ -91,12 +117,12 @@ func (a *attack) withUpload() {
 
 	var signed api.PartsResponse
 	if err := a.answer(path+"/parts", sign, &signed); err != nil || len(signed.Requests) != 1 {
-		a.tried = append(a.tried, bad("get a part signed to try the rest with", fmt.Errorf("%v, %d requests", err, len(signed.Requests)), ""))
+		a.note(bad("get a part signed to try the rest with", fmt.Errorf("%v, %d requests", err, len(signed.Requests)), ""))
 	} else {
 		a.withPart(signed.Requests[0], probe)
 	}
-	if err := a.Client.Abort(a.ctx, started.ID, api.AbortRequest{UploadToken: started.UploadToken, Reason: "doctor"}); err != nil {
-		a.tried = append(a.tried, bad("abort the backup that was begun", err, "the sweep removes it in two days"))
+	if err := a.Client.Abort(a.ctx, id, api.AbortRequest{UploadToken: started.UploadToken, Reason: "doctor"}); err != nil {
+		a.note(bad("abort the backup that was begun", err, "the sweep removes it in two days"))
 		return
 	}
 	if len(signed.Requests) == 1 {
@@ -127,11 +153,11 @@ func (a *attack) control(r holdfast.Request, probe []byte) {
 	status, _, err := a.request(r.Method, r.URL, r.Header, probe)
 	switch {
 	case err != nil:
-		a.tried = append(a.tried, bad(name, fmt.Errorf("could not be tried: %w", err), "is the vault reached from this host?"))
+		a.note(bad(name, fmt.Errorf("could not be tried: %w", err), "is the vault reached from this host?"))
 	case status != http.StatusOK:
-		a.tried = append(a.tried, bad(name, fmt.Errorf("refused too: status %d", status), "uploads to the vault do not work; look at the server's log"))
+		a.note(bad(name, fmt.Errorf("refused too: status %d", status), "uploads to the vault do not work; look at the server's log"))
 	default:
-		a.tried = append(a.tried, good(name, "accepted"))
+		a.note(good(name, "accepted"))
 	}
 }
 
@@ -167,7 +193,7 @@ func (a *attack) exchange(host, method, path string, body any) (status int, text
 			return 0, nil, err
 		}
 	}
-	signer, err := token.NewSigner(a.Key, host, a.Config.Broker)
+	signer, err := token.NewSigner(a.Key, host, a.URL)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -176,7 +202,7 @@ func (a *attack) exchange(host, method, path string, body any) (status int, text
 		return 0, nil, err
 	}
 	header := map[string]string{"Authorization": "Bearer " + bearer, "Content-Type": "application/json"}
-	return a.request(method, strings.TrimSuffix(a.Config.Broker, "/")+path, header, payload)
+	return a.request(method, strings.TrimSuffix(a.URL, "/")+path, header, payload)
 }
 
 // send sends a signed request of the vault in a way that it was not signed for.
@@ -207,13 +233,13 @@ func (a *attack) request(method, url string, header map[string]string, body []by
 func (a *attack) judge(name string, status int, err error) {
 	switch {
 	case err != nil:
-		a.tried = append(a.tried, bad(name, fmt.Errorf("could not be tried: %w", err), ""))
+		a.note(bad(name, fmt.Errorf("could not be tried: %w", err), ""))
 	case status >= 400 && status < 500 && status != http.StatusTooManyRequests:
-		a.tried = append(a.tried, good(name, fmt.Sprintf("refused (%d)", status)))
+		a.note(good(name, fmt.Sprintf("refused (%d)", status)))
 	case status >= 500 || status == http.StatusTooManyRequests:
-		a.tried = append(a.tried, bad(name, fmt.Errorf("neither refused nor done: status %d", status), "try again later"))
+		a.note(bad(name, fmt.Errorf("neither refused nor done: status %d", status), "try again later"))
 	default:
-		a.tried = append(a.tried, bad(name, fmt.Errorf("WORKED (status %d): whoever takes over this host can do it", status), "do not rely on these backups before this is mended; see SECURITY.md"))
+		a.note(bad(name, fmt.Errorf("WORKED (status %d): whoever takes over this host can do it", status), "do not rely on these backups before this is mended; see SECURITY.md"))
 	}
 }
 

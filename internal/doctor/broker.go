@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -21,8 +22,9 @@ const maxSkew = 30 * time.Second
 const answerTimeout = 10 * time.Second
 
 // health looks whether the broker answers, and whether all is well with it.
-func (d *doctor) health(ctx context.Context) (_ holdfast.Examination, answers bool) {
+func (d *broker) health(ctx context.Context) (e holdfast.Examination, answers bool) {
 	const name = "broker"
+	defer func() { e = d.called(e) }()
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	h, err := d.Client.Health(ctx)
@@ -36,12 +38,14 @@ func (d *doctor) health(ctx context.Context) (_ holdfast.Examination, answers bo
 				down = append(down, vault)
 			}
 		}
-		return bad(name, fmt.Errorf("%s: a vault is not reachable: %v", d.Config.Broker, down), "look at the server's log"), true
+		return bad(name, fmt.Errorf("%s: a vault is not reachable: %v", d.URL, down), "look at the server's log"), true
 	}
-	return good(name, fmt.Sprintf("%s, version %s, vaults reachable", d.Config.Broker, h.Version)), true
+	return good(name, fmt.Sprintf("%s, version %s, vaults reachable", d.URL, h.Version)), true
 }
 
-func (d *doctor) clock(ctx context.Context) holdfast.Examination {
+func (d *broker) clock(ctx context.Context) holdfast.Examination { return d.called(d.skew(ctx)) }
+
+func (d *broker) skew(ctx context.Context) holdfast.Examination {
 	const name = "clock"
 	skew, err := d.Client.Skew(ctx)
 	if err != nil {
@@ -58,14 +62,16 @@ func (d *doctor) clock(ctx context.Context) holdfast.Examination {
 	return good(name, detail)
 }
 
-// job looks whether the broker, if it answers, admits the job, and whether its
-// sources will work.
-func (d *doctor) job(ctx context.Context, name string, answers bool) []holdfast.Examination {
+// job looks whether the brokers that answer admit the job, and whether its sources
+// will work.
+func (d *doctor) job(ctx context.Context, name string, brokers []*broker) []holdfast.Examination {
 	var all []holdfast.Examination
-	if answers {
-		all = append(all, d.admitted(ctx, name))
-	}
 	j := d.Config.Jobs[name]
+	for _, b := range brokers {
+		if slices.Contains(d.Config.To(j), b.Name) {
+			all = append(all, b.called(b.admitted(ctx, name)))
+		}
+	}
 	if j.Spool != "" {
 		all = append(all, d.writable("spool directory", j.Spool))
 	}
@@ -84,9 +90,9 @@ func (d *doctor) job(ctx context.Context, name string, answers bool) []holdfast.
 }
 
 // admitted begins a backup of the job and aborts it.
-func (d *doctor) admitted(ctx context.Context, job string) holdfast.Examination {
+func (b *broker) admitted(ctx context.Context, job string) holdfast.Examination {
 	const name = "admitted"
-	started, err := d.Client.Start(ctx, api.StartRequest{Job: job, Streams: probeStreams, Pusher: d.Version})
+	started, err := b.Client.Start(ctx, api.StartRequest{Job: job, Streams: probeStreams, Pusher: b.Version})
 	if err != nil {
 		hint := "is this host with this key and this job in holdfast.yaml, and the server reloaded?"
 		var said interface{ Hint() string }
@@ -95,10 +101,47 @@ func (d *doctor) admitted(ctx context.Context, job string) holdfast.Examination 
 		}
 		return bad(name, err, hint)
 	}
-	if err := d.Client.Abort(ctx, started.ID, api.AbortRequest{UploadToken: started.UploadToken, Reason: "doctor"}); err != nil {
-		return bad(name, err, "")
+	for _, v := range started.Vaults {
+		if err := b.Client.Abort(ctx, started.ID, api.AbortRequest{UploadToken: v.UploadToken, Reason: "doctor"}); err != nil {
+			return bad(name, err, "")
+		}
 	}
-	return good(name, fmt.Sprintf("up to %s a backup", holdfast.Size(started.MaxSize)))
+	if down := started.Unavailable; len(down) > 0 {
+		return bad(name, fmt.Errorf("not into vault %q: %s", holdfast.Printable(down[0].Vault), holdfast.Printable(down[0].Reason)), "look at the server's log")
+	}
+	for _, vault := range started.Direct {
+		if !b.reaches(vault) {
+			return bad(name, fmt.Errorf("the job also belongs into vault %q, which hosts have to reach by themselves, and no destination of this host is that", holdfast.Printable(vault)),
+				"add it below destinations in pusher.yaml")
+		}
+	}
+	return good(name, about(started))
+}
+
+// reaches reports whether a destination may be that vault.
+func (d *doctor) reaches(vault string) bool {
+	for name, to := range d.Config.Destinations {
+		if name == vault || to.SFTP != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// about says where a backup was admitted and how large it may be.
+func about(started api.StartResponse) string {
+	var texts []string
+	for _, v := range started.Vaults {
+		text := fmt.Sprintf("up to %s a backup", holdfast.Size(v.MaxSize))
+		if len(started.Vaults) > 1 {
+			text = holdfast.Printable(v.Vault) + ": " + text
+		}
+		texts = append(texts, text)
+	}
+	for _, vault := range started.Direct {
+		texts = append(texts, fmt.Sprintf("into %q by itself", holdfast.Printable(vault)))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // probeStreams are those of a backup that is begun to be aborted.

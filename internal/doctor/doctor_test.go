@@ -2,8 +2,11 @@ package doctor_test
 
 import (
 	"crypto/ed25519"
+	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +19,7 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/doctor"
 	"github.com/holdfast-backup/holdfast/internal/secret"
+	"github.com/holdfast-backup/holdfast/internal/stream"
 	"github.com/holdfast-backup/holdfast/internal/token"
 	"github.com/holdfast-backup/holdfast/internal/vault/mem"
 )
@@ -27,6 +31,8 @@ type world struct {
 	// true makes it a 200.
 	turn    func(n int) bool
 	refused int
+	vaults  []string // of the job
+	second  *mem.Vault
 }
 
 func newWorld(t *testing.T) *world { return newWorldOf(t, holdfast.ChecksumSHA256) }
@@ -34,7 +40,7 @@ func newWorld(t *testing.T) *world { return newWorldOf(t, holdfast.ChecksumSHA25
 // newWorldOf returns a world whose vault wants parts summed that way.
 func newWorldOf(t *testing.T, checksum string) *world {
 	t.Helper()
-	w := &world{turn: func(int) bool { return false }}
+	w := &world{turn: func(int) bool { return false }, vaults: []string{"main"}}
 	mux := http.NewServeMux()
 	web := httptest.NewServer(w.sabotage(mux))
 	t.Cleanup(web.Close)
@@ -47,14 +53,17 @@ func newWorldOf(t *testing.T, checksum string) *world {
 
 	vault := mem.New(time.Now, web.URL+"/v/main")
 	vault.Limits.Checksum = checksum
+	second := mem.New(time.Now, web.URL+"/v/second")
+	w.second = second
 	sealer, err := token.NewSealer(web.URL, secret.New(strings.Repeat("s", 32)))
 	must(t, err)
 	b, err := broker.New(broker.Options{
-		PublicURL: web.URL, Sealer: sealer, Registry: registry{key.Public().(ed25519.PublicKey)}, Version: "test",
-		Push: map[string]broker.PushVault{"main": vault}, Restore: map[string]broker.RestoreVault{"main": vault},
+		PublicURL: web.URL, Sealer: sealer, Registry: registry{key.Public().(ed25519.PublicKey), &w.vaults}, Version: "test", Log: slog.New(slog.DiscardHandler),
+		Push: map[string]broker.PushVault{"main": vault, "second": second}, Restore: map[string]broker.RestoreVault{"main": vault, "second": second},
 	})
 	must(t, err)
 	mux.Handle("/v/main/", http.StripPrefix("/v/main", vault.Handler()))
+	mux.Handle("/v/second/", http.StripPrefix("/v/second", second.Handler()))
 	mux.Handle("/", b.Handler())
 
 	dir := t.TempDir()
@@ -66,8 +75,12 @@ func newWorldOf(t *testing.T, checksum string) *world {
 			Host: "web1", Broker: web.URL, Key: keyFile, EncryptTo: config.EncryptTo{None: true},
 			Jobs: map[string]config.PusherJob{"crm": {Sources: []config.SourceConfig{{Files: &config.Files{Include: []string{dir}}}}}},
 		},
-		ConfigPath: configFile, StateDir: filepath.Join(dir, "state"), Key: key, Client: c, Version: "test", Now: time.Now,
-		HTTP: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		ConfigPath: configFile, StateDir: filepath.Join(dir, "state"), Key: key, Version: "test", Now: time.Now,
+		Brokers: []doctor.Broker{{Name: config.BrokerDestination, URL: web.URL, Client: c}},
+		HTTP:    &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+	}
+	w.options.Recipients = func() (stream.Recipients, error) {
+		return stream.ParseRecipients(w.options.Config.EncryptTo.Recipients)
 	}
 	return w
 }
@@ -93,16 +106,23 @@ func (w *world) sabotage(next http.Handler) http.Handler {
 }
 
 // registry knows one host with one job.
-type registry struct{ key ed25519.PublicKey }
+type registry struct {
+	key    ed25519.PublicKey
+	vaults *[]string // of the job
+}
 
 func (r registry) Principal(kid string) (holdfast.Principal, bool) {
 	return holdfast.Principal{Name: "web1", Key: r.key, Scopes: []holdfast.Scope{holdfast.ScopePush, holdfast.ScopeReport}, Jobs: []string{"web1/crm"}},
 		kid == holdfast.KeyID(r.key)
 }
 
-func (r registry) Job(host, job string) (string, holdfast.Policy, bool) {
-	return "main", holdfast.Policy{Quota: holdfast.Quota{MaxSize: 1e9, MaxPerDay: 10}}, host == "web1" && job == "crm"
+func (r registry) Job(host, job string) ([]string, holdfast.Policy, bool) {
+	return *r.vaults, holdfast.Policy{Quota: holdfast.Quota{MaxSize: 1e9, MaxPerDay: 10}}, host == "web1" && job == "crm"
 }
+
+func (registry) Signs(vault string) bool { return vault != "nas" }
+
+func (registry) Addresses(string) []netip.Prefix { return nil }
 
 func (r registry) HostKeys(string) []ed25519.PublicKey { return []ed25519.PublicKey{r.key} }
 
@@ -149,6 +169,10 @@ func TestWhatMustWorkAndDoesNotIsAFailure(t *testing.T) {
 		{"a recipient that is none", "recipients", func(_ *testing.T, o *doctor.Options) {
 			o.Config.EncryptTo = config.EncryptTo{Recipients: []string{"age1nonsense"}}
 		}},
+		{"no recipients at all", "recipients", func(_ *testing.T, o *doctor.Options) {
+			o.Config.EncryptTo = config.EncryptTo{Recipients: []string{"age1"}}
+			o.Recipients = func() (stream.Recipients, error) { return stream.Recipients{}, nil }
+		}},
 		{"a state directory that is a file", "state directory", func(_ *testing.T, o *doctor.Options) { o.StateDir = o.ConfigPath }},
 		{"a job that the server does not know", "admitted", func(_ *testing.T, o *doctor.Options) {
 			o.Config.Jobs = map[string]config.PusherJob{"crm": o.Config.Jobs["crm"], "unknown": o.Config.Jobs["crm"]}
@@ -180,7 +204,7 @@ func TestAClockThatIsWrongIsAFailure(t *testing.T) {
 	signer, err := token.NewSigner(w.options.Key, "web1", w.options.Config.Broker)
 	must(t, err)
 	late := func() time.Time { return time.Now().Add(45 * time.Second) }
-	w.options.Client, err = client.New(client.Options{BaseURL: w.options.Config.Broker, Signer: signer, Now: late})
+	w.options.Brokers[0].Client, err = client.New(client.Options{BaseURL: w.options.Config.Broker, Signer: signer, Now: late})
 	must(t, err)
 	r := doctor.Run(t.Context(), w.options)
 	if got := failuresOf(r); len(got) != 1 || !strings.Contains(got[0], "clock") {
@@ -188,9 +212,51 @@ func TestAClockThatIsWrongIsAFailure(t *testing.T) {
 	}
 }
 
+func TestEveryVaultOfTheJobIsAttacked(t *testing.T) {
+	one, two := newWorld(t), newWorld(t)
+	two.vaults = []string{"main", "second"}
+	doctor.Run(t.Context(), one.options)
+	if r := doctor.Run(t.Context(), two.options); !r.OK() || two.refused < one.refused+6 {
+		t.Errorf("OK %v with %d refusals, %d with one vault; want those of the second too\n%+v", r.OK(), two.refused, one.refused, r)
+	}
+	for n := range two.refused {
+		w := newWorld(t)
+		w.vaults = two.vaults
+		w.turn = func(i int) bool { return i == n }
+		if r := doctor.Run(t.Context(), w.options); r.OK() || !strings.Contains(strings.Join(failuresOf(r), "\n"), "WORKED") {
+			t.Errorf("refusal %d turned into success: OK %v\n%+v", n, r.OK(), r.Attacks)
+		}
+	}
+}
+
+func TestAVaultOfTheJobThatIsNotReachedIsAFailure(t *testing.T) {
+	down := newWorld(t)
+	down.vaults = []string{"main", "second"}
+	down.second.Fault = func(op, _ string) error {
+		if op == "StartUpload" {
+			return errors.New("down")
+		}
+		return nil
+	}
+	r := doctor.Run(t.Context(), down.options)
+	if text := strings.Join(failuresOf(r), "\n"); r.OK() || !strings.Contains(text, `admitted: not into vault "second"`) {
+		t.Errorf("OK %v, failures %q", r.OK(), text)
+	}
+
+	direct := newWorld(t)
+	direct.vaults = []string{"main", "nas"}
+	r = doctor.Run(t.Context(), direct.options)
+	if text := strings.Join(failuresOf(r), "\n"); r.OK() || !strings.Contains(text, `also belongs into vault "nas"`) {
+		t.Errorf("OK %v, failures %q", r.OK(), text)
+	}
+}
+
 func failuresOf(r doctor.Report) []string {
 	var failures []string
 	all := append(append(r.Host, r.Broker...), r.Attacks...)
+	for _, d := range r.Direct {
+		all = append(all, d.Examined...)
+	}
 	for _, j := range r.Jobs {
 		all = append(all, j.Examined...)
 	}

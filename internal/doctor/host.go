@@ -7,14 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/secret"
-	"github.com/holdfast-backup/holdfast/internal/stream"
 )
 
 // host looks at what lies on this host.
@@ -40,18 +38,6 @@ func (d *doctor) keyFile() holdfast.Examination {
 		return bad(name, err, "chmod 0600 "+d.Config.Key)
 	}
 	return good(name, d.Config.Key+", for its owner alone")
-}
-
-func (d *doctor) recipients() holdfast.Examination {
-	const name = "recipients"
-	if d.Config.EncryptTo.None {
-		return good(name, "none: backups are stored unencrypted, as encrypt_to says")
-	}
-	_, canonical, err := stream.ParseRecipients(d.Config.EncryptTo.Recipients)
-	if err != nil {
-		return bad(name, err, "age-keygen -y IDENTITY prints the recipient of an identity")
-	}
-	return good(name, fmt.Sprintf("%d can decrypt: %s", len(canonical), strings.Join(canonical, ", ")))
 }
 
 // writable makes the directory if it is not there, and a file in it.

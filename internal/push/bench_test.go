@@ -33,6 +33,10 @@ func BenchmarkRun(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	recipients, err := stream.ParseRecipients([]string{identity.Recipient().String()})
+	if err != nil {
+		b.Fatal(err)
+	}
 	job := testJob(b, &fakeSource{file: "crm.sql", dump: func(_ context.Context, w io.Writer) error {
 		for n := 0; n < total; n += 64 << 10 {
 			at := n % (len(block) - 64<<10)
@@ -42,7 +46,7 @@ func BenchmarkRun(b *testing.B) {
 		}
 		return nil
 	}})
-	job.Options = stream.Options{Compression: stream.Zstd, Recipients: []age.Recipient{identity.Recipient()}}
+	job.Options = stream.Options{Compression: stream.Zstd, Recipients: recipients}
 	b.SetBytes(total)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -46,11 +46,15 @@ func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
 }
 
 // cloud is a broker and a store. The store keeps parts that have the length and
-// the checksum that were signed, and refuses signatures that have expired.
+// the checksum that were signed, and refuses signatures that have expired. What is
+// of another vault than main has the vault's name and a colon in front.
 type cloud struct {
 	*clock
 	store *httptest.Server
 
+	id       holdfast.ID
+	vaults   []string
+	answer   func(*api.StartResponse) // may change what Start answers
 	checksum string
 	maxParts int
 	maxSize  int64
@@ -79,7 +83,7 @@ type cloud struct {
 
 func newCloud(t testing.TB) *cloud {
 	c := &cloud{
-		clock: &clock{now: testTime}, checksum: holdfast.ChecksumSHA256, maxParts: 10_000,
+		clock: &clock{now: testTime}, id: testID, vaults: []string{"main"}, checksum: holdfast.ChecksumSHA256, maxParts: 10_000,
 		maxSize: 1 << 40, ttl: time.Hour,
 		signed: map[string]int{}, puts: map[string]int{}, parts: map[string]map[int][]byte{}, sizes: map[string]int64{},
 	}
@@ -92,7 +96,8 @@ func (c *cloud) deps(t testing.TB) Deps {
 	client := NewHTTPClient()
 	t.Cleanup(client.CloseIdleConnections)
 	return Deps{
-		Broker: c, HTTP: client, Now: c.Now, Sleep: c.Sleep,
+		Destinations: []Destination{NewBroker("broker", c, client, c.Now)},
+		HTTP:         client, Now: c.Now, Sleep: c.Sleep,
 		SignManifest: func(m holdfast.Manifest) ([]byte, error) { return json.Marshal(m) },
 	}
 }
@@ -114,20 +119,40 @@ func (c *cloud) Start(_ context.Context, req api.StartRequest) (api.StartRespons
 			return api.StartResponse{}, err
 		}
 	}
-	resp := api.StartResponse{ID: testID, UploadToken: "upload-token", Now: c.Now(), MaxSize: c.maxSize}
-	for _, s := range req.Streams {
-		resp.Uploads = append(resp.Uploads, api.StreamPlan{Name: s.Name, MaxParts: c.maxParts, Checksum: c.checksum})
+	resp := api.StartResponse{ID: c.id, Now: c.Now()}
+	for _, vault := range c.vaults {
+		v := api.VaultUpload{Vault: vault, UploadToken: tokenOf(vault), MaxSize: c.maxSize}
+		for _, s := range req.Streams {
+			v.Uploads = append(v.Uploads, api.StreamPlan{Name: s.Name, MaxParts: c.maxParts, Checksum: c.checksum})
+		}
+		resp.Vaults = append(resp.Vaults, v)
+	}
+	if c.answer != nil {
+		c.answer(&resp)
 	}
 	return resp, nil
 }
 
+func tokenOf(vault string) string { return "upload-token of " + vault }
+
+// under returns what the names of a vault's parts begin with.
+func (c *cloud) under(token string) (prefix string, ok bool) {
+	for _, vault := range c.vaults {
+		if token == tokenOf(vault) {
+			return strings.TrimPrefix(vault+":", "main:"), true
+		}
+	}
+	return "", false
+}
+
 func (c *cloud) SignParts(_ context.Context, id holdfast.ID, req api.PartsRequest) (api.PartsResponse, error) {
-	if id != testID || req.UploadToken != "upload-token" {
+	prefix, ok := c.under(req.UploadToken)
+	if id != c.id || !ok {
 		return api.PartsResponse{}, &api.Problem{Title: "no such upload", Status: 404, Type: api.ProblemNotFound}
 	}
 	var resp api.PartsResponse
 	for _, p := range req.Parts {
-		name := req.Stream + "/" + strconv.Itoa(p.Number)
+		name := prefix + req.Stream + "/" + strconv.Itoa(p.Number)
 		c.mu.Lock()
 		c.signed[name]++
 		try := c.signed[name]
@@ -214,12 +239,13 @@ func (c *cloud) Commit(_ context.Context, id holdfast.ID, req api.CommitRequest)
 	try := len(c.commits)
 	c.mu.Unlock()
 	m, err := holdfast.DecodeManifest(req.Manifest)
-	if err != nil {
-		return api.CommitResponse{}, &api.Problem{Title: err.Error(), Status: 400}
+	prefix, ok := c.under(req.UploadToken)
+	if err != nil || !ok {
+		return api.CommitResponse{}, &api.Problem{Title: fmt.Sprint(err), Status: 400}
 	}
 	for _, s := range m.Streams {
 		etags := req.ETags[s.Name]
-		if len(s.Parts) != max(len(c.parts[s.Name]), 1) && !c.discard || !c.discard && len(etags) != len(s.Parts) {
+		if len(s.Parts) != max(len(c.parts[prefix+s.Name]), 1) && !c.discard || !c.discard && len(etags) != len(s.Parts) {
 			return api.CommitResponse{}, &api.Problem{Title: "parts are missing", Status: 422}
 		}
 	}

@@ -3,57 +3,80 @@ package push
 import (
 	"context"
 	"fmt"
-	"slices"
+	"sync"
 
 	"github.com/holdfast-backup/holdfast"
-	"github.com/holdfast-backup/holdfast/internal/api"
 )
 
-// commit has the broker make the backup exist. An answer that got lost is asked
-// for again: the same manifest commits once.
-func (r *run) commit(ctx context.Context, sent []sentStream) error {
-	m := holdfast.Manifest{
-		Format:       holdfast.ManifestFormat,
-		Ref:          holdfast.Ref{Host: r.job.Host, Job: r.job.Name, ID: r.begun.ID},
-		Started:      r.begun.ID.Time(),
-		HostStarted:  r.out.Started,
-		HostFinished: r.Now().UTC(),
-		Pusher:       r.job.Pusher,
-	}
-	etags := map[string][]string{}
-	for _, s := range sent {
-		m.Streams = append(m.Streams, s.Stream)
-		if slices.ContainsFunc(s.etags, func(etag string) bool { return etag != "" }) {
-			etags[s.Name] = s.etags
-		}
-	}
-	m.Restore = manual(m)
-	if err := m.Check(); err != nil {
-		return err
-	}
-	signed, err := r.SignManifest(m)
-	if err != nil {
-		return fmt.Errorf("sign manifest: %w", err)
-	}
+// commit makes the backup exist at every destination that has all of it. Each
+// has a manifest of its own: its parts, and at another broker its id.
+func (r *run) commit(ctx context.Context, streams []holdfast.Stream) error {
+	live := r.live()
 	if r.job.Spool != "" && r.job.KeepLocal > 0 {
 		// Before the commit, so that a copy without a manifest is never of a
 		// backup that exists; a copy with one, of a backup that does not, goes
 		// when the run fails.
-		if err := r.spool.write(r.begun.ID, holdfast.ManifestFile, signed); err != nil {
-			return err
+		_, signed, err := r.manifest(r.out.ID, live[0], streams)
+		if err == nil {
+			err = r.spool.write(r.out.ID, holdfast.ManifestFile, signed)
+		}
+		if err != nil {
+			return failed(StageCommit, err)
 		}
 	}
-	req := api.CommitRequest{UploadToken: r.begun.UploadToken, Manifest: signed, ETags: etags}
-	var resp api.CommitResponse
-	err = r.retrier.do(ctx, "commit", func() (err error) {
-		resp, err = r.Broker.Commit(ctx, r.begun.ID, req)
-		return err
-	})
+	var wg sync.WaitGroup
+	for _, l := range live {
+		wg.Go(func() {
+			err := r.commitAt(ctx, l, streams)
+			if err != nil && ctx.Err() != nil {
+				err = &stopError{cause: context.Cause(ctx), last: err}
+			}
+			if err != nil {
+				l.lose(StageCommit, err)
+				r.giveUp(ctx, l, func() {})
+				return
+			}
+			l.committed = true
+		})
+	}
+	wg.Wait()
+	return r.allLost()
+}
+
+func (r *run) commitAt(ctx context.Context, l *lane, streams []holdfast.Stream) error {
+	m, signed, err := r.manifest(l.ID, l, streams)
 	if err != nil {
 		return err
 	}
-	if resp.Ref != m.Ref {
-		return fmt.Errorf("broker says it committed %s, not %s", resp.Ref, m.Ref)
+	etags := map[string][]string{}
+	for name, sent := range l.sent {
+		etags[name] = sent.etags
 	}
-	return nil
+	return r.retrier.do(ctx, "commit at "+l.name, func() error { return l.Commit(ctx, m, signed, etags) })
+}
+
+// manifest returns the manifest of the backup as the lane has it, and the same
+// signed.
+func (r *run) manifest(id holdfast.ID, l *lane, streams []holdfast.Stream) (holdfast.Manifest, []byte, error) {
+	m := holdfast.Manifest{
+		Format:       holdfast.ManifestFormat,
+		Ref:          holdfast.Ref{Host: r.job.Host, Job: r.job.Name, ID: id},
+		Started:      id.Time(),
+		HostStarted:  r.out.Started,
+		HostFinished: r.Now().UTC(),
+		Pusher:       r.job.Pusher,
+	}
+	for _, s := range streams {
+		s.Checksum, s.Parts = l.Plans[s.Name].Checksum, l.sent[s.Name].parts
+		m.Streams = append(m.Streams, s)
+	}
+	m.Restore = manual(m)
+	if err := m.Check(); err != nil {
+		return m, nil, err
+	}
+	signed, err := r.SignManifest(m)
+	if err != nil {
+		return m, nil, fmt.Errorf("sign manifest: %w", err)
+	}
+	return m, signed, nil
 }

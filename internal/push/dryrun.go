@@ -7,8 +7,8 @@ import (
 
 // DryRun dumps every source of the job through compression and encryption to
 // nowhere, so that sizes and proofs are real. It runs no hooks, pings nothing,
-// asks the broker for nothing, sends and writes nothing; Deps needs neither
-// Broker nor SignManifest. It takes the job's lock as a run does: two dumps of
+// asks no broker for anything, sends and writes nothing; Deps needs neither
+// Destinations nor SignManifest. It takes the job's lock as a run does: two dumps of
 // one database at once are not harmless.
 func DryRun(ctx context.Context, job Job, d Deps) Outcome {
 	d = d.withDefaults()
@@ -39,7 +39,7 @@ func (r *run) rehearse(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.out.add(described)
+		r.out.add(described, 0)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package push
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,42 +13,25 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/stream"
 )
 
-// sentStream is a stream that is whole, as the manifest will describe it.
-type sentStream struct {
-	holdfast.Stream
-	etags []string
+// dumpToLanes dumps the source straight to the destinations.
+func (r *run) dumpToLanes(ctx context.Context, s *sender, source Source) (holdfast.Stream, error) {
+	f := s.newFanout(ctx, source.Stream, r.live())
+	// The source runs under the fanout's context: when no destination is left it
+	// stops at once, and not at its next row.
+	described, err := r.dump(f.ctx, source, f, f.stop)
+	if err != nil {
+		f.abandon(err)
+		return holdfast.Stream{}, cmp.Or(r.allLost(), err)
+	}
+	return described, r.finish(f)
 }
 
-// dumpToStore dumps the source straight into the store.
-func (r *run) dumpToStore(ctx context.Context, s *sender, source Source) (sentStream, error) {
-	plan, err := r.plan(source.Stream)
-	if err != nil {
-		return sentStream{}, failed(StageStart, err)
+// finish waits until the destinations that are left have the stream.
+func (r *run) finish(f *fanout) error {
+	if err := f.finish(); err != nil {
+		return cmp.Or(r.allLost(), failed(StageUpload, err))
 	}
-	up, err := s.newUpload(ctx, plan)
-	if err != nil {
-		return sentStream{}, failed(StageStart, err)
-	}
-	// The source runs under the upload's context: when a part has failed for
-	// good it stops at once, and not at its next row.
-	var cause error
-	described, err := r.dump(up.ctx, source, up, func(err error) {
-		cause = up.failed()
-		up.cancel(err)
-	})
-	if err != nil {
-		up.abandon(err)
-		if cause != nil {
-			err = failed(StageUpload, cause)
-		}
-		return sentStream{}, err
-	}
-	described.Checksum = plan.Checksum
-	sent := sentStream{Stream: described}
-	if sent.Parts, sent.etags, err = up.finish(); err != nil {
-		return sentStream{}, failed(StageUpload, err)
-	}
-	return sent, nil
+	return nil
 }
 
 // dump writes the stored form of the source to w and describes it. Nil means
@@ -80,15 +64,11 @@ func (r *run) dump(ctx context.Context, source Source, w io.Writer, stop func(er
 		return fail(StageDump, errors.New("yielded nothing"))
 	}
 	progress.tell()
-	encryption := holdfast.Encryption{Format: "none"}
-	if len(r.job.Options.Recipients) > 0 {
-		encryption = holdfast.Encryption{Format: "age", Recipients: r.job.Recipients}
-	}
 	return holdfast.Stream{
 		Name: source.Stream, File: r.job.file(source), PlainFile: source.File(), Source: facts.Printable(),
 		PlainSize: sums.PlainSize, PlainSHA256: sums.PlainSHA256,
 		StoredSize: sums.StoredSize, StoredSHA256: sums.StoredSHA256,
-		Compression: r.job.Options.Compression, Encryption: encryption,
+		Compression: r.job.Options.Compression, Encryption: r.job.Options.Recipients.Encryption(),
 	}, nil
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/stream"
 )
 
-// manual returns how to restore the backup without Holdfast: curl, age, the
+// manual returns how to restore the backup without Holdfast: curl, age or gpg, the
 // decompressor and the database's own client. The lines that begin with $ are to
 // be pasted; what is in capitals is to be filled in. File names need no quotes,
 // holdfast.CheckFile sees to that.
@@ -36,15 +36,30 @@ func fetch(s holdfast.Stream) []string {
 // open returns the line that makes the plain file of the stored one.
 func open(s holdfast.Stream) []string {
 	decompress := map[string]string{stream.Zstd: "zstd -d", stream.Gzip: "gzip -d"}[s.Compression]
+	decrypt, about := decrypt(s.Encryption)
 	switch {
-	case s.Encryption.Format == "age" && decompress != "":
-		return []string{fmt.Sprintf("$ age -d -i KEYFILE %s | %s > %s", s.File, decompress, s.PlainFile)}
-	case s.Encryption.Format == "age":
-		return []string{fmt.Sprintf("$ age -d -i KEYFILE %s > %s", s.File, s.PlainFile)}
+	case decrypt != "" && decompress != "":
+		return append(about, fmt.Sprintf("$ %s %s | %s > %s", decrypt, s.File, decompress, s.PlainFile))
+	case decrypt != "":
+		return append(about, fmt.Sprintf("$ %s %s > %s", decrypt, s.File, s.PlainFile))
 	case decompress != "":
 		return []string{fmt.Sprintf("$ %s < %s > %s", decompress, s.File, s.PlainFile)}
 	}
 	return nil // the stored file is the plain file
+}
+
+// decrypt returns the command that writes what is in the file named behind it, ""
+// if nothing is encrypted, and what there is to know about it.
+func decrypt(e holdfast.Encryption) (command string, about []string) {
+	switch {
+	case e.Passphrase():
+		return "age -d", []string{"age asks for the passphrase."}
+	case e.Format == holdfast.EncryptionAge:
+		return "age -d -i KEYFILE", nil
+	case e.Format == holdfast.EncryptionOpenPGP:
+		return "gpg -d", []string{"gpg needs the secret key (gpg --import KEYFILE), and asks for its passphrase."}
+	}
+	return "", nil
 }
 
 // load returns the lines that put the plain file to use.

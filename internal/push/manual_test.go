@@ -1,14 +1,17 @@
 package push
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/stream"
 	"github.com/holdfast-backup/holdfast/internal/testenv"
 )
 
@@ -66,5 +69,58 @@ func TestManualLoadsADumpAndRunsNothingOfIt(t *testing.T) {
 				t.Errorf("%s, %q: it ran", format, attack)
 			}
 		}
+	}
+}
+
+// What the lines say opens a stored file, with the real programs. Where age asks
+// for a passphrase a person is needed: that is in the scripts of cmd/pusher.
+func TestManualOpensWhatIsStored(t *testing.T) {
+	g := testenv.NewGPG(t)
+	key := g.Key("ed25519", "cv25519", "0", "")
+	public := filepath.Join(t.TempDir(), "key.asc")
+	if err := os.WriteFile(public, g.Run(nil, "--armor", "--export", key[0]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := stream.ReadPublicKeys([]string{public}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pgp, err := stream.OpenPGP(keys...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, compression := range []string{stream.Zstd, stream.Gzip, stream.None} {
+		dir := t.TempDir()
+		o := stream.Options{Compression: compression, Recipients: pgp}
+		var stored bytes.Buffer
+		e, err := stream.NewEncoder(&stored, o)
+		if err == nil {
+			_, err = e.Write([]byte("the dump"))
+		}
+		if err == nil {
+			err = e.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := holdfast.Stream{File: "crm.sql" + o.Extension(), PlainFile: "crm.sql", Compression: compression, Encryption: pgp.Encryption()}
+		if err := os.WriteFile(filepath.Join(dir, s.File), stored.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		lines := open(s)
+		command, ok := strings.CutPrefix(lines[len(lines)-1], "$ ")
+		if !ok {
+			t.Fatalf("got %q", lines)
+		}
+		cmd := exec.CommandContext(t.Context(), "bash", "-o", "pipefail", "-ec", command)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GNUPGHOME="+g.Home())
+		out, err := cmd.CombinedOutput()
+		if got, _ := os.ReadFile(filepath.Join(dir, "crm.sql")); err != nil || string(got) != "the dump" {
+			t.Errorf("%s: got %q, %v\n%s", command, got, err, out)
+		}
+	}
+	age := holdfast.Stream{File: "crm.sql.zst.age", PlainFile: "crm.sql", Compression: stream.Zstd, Encryption: holdfast.Encryption{Format: "age", Recipients: []string{"passphrase"}}}
+	if got := open(age); got[len(got)-1] != "$ age -d crm.sql.zst.age | zstd -d > crm.sql" {
+		t.Errorf("with a passphrase: got %q", got)
 	}
 }

@@ -16,7 +16,7 @@ type Status string
 const (
 	OK      Status = "ok"
 	Failed  Status = "failed"  // no backup was made
-	Partial Status = "partial" // the backup exists; a post hook or the local copy failed
+	Partial Status = "partial" // the backup exists; a destination lacks it, or a post hook, a copy here or keep failed
 )
 
 // Stages of a run, as Outcome and reports name them.
@@ -29,6 +29,7 @@ const (
 	StageSpool  = "spool"
 	StageUpload = "upload"
 	StageCommit = "commit"
+	StageKeep   = "keep"
 )
 
 // ErrRunning: another run of the same job holds the lock.
@@ -38,7 +39,7 @@ var ErrRunning = errors.New("is running already")
 type Outcome struct {
 	Host       string          `json:"host"`
 	Job        string          `json:"job"`
-	ID         holdfast.ID     `json:"id,omitempty"` // once the broker has given one
+	ID         holdfast.ID     `json:"id,omitempty"` // once it has one
 	Status     Status          `json:"status"`
 	DryRun     bool            `json:"dry_run,omitempty"`
 	Stage      string          `json:"stage,omitempty"` // where it failed
@@ -50,8 +51,31 @@ type Outcome struct {
 	Seconds    float64         `json:"seconds"`
 	Warnings   []string        `json:"warnings,omitempty"`
 	Streams    []StreamOutcome `json:"streams,omitempty"` // those that are whole
+	// Deliveries are what became of the backup at each destination.
+	Deliveries []DeliveryOutcome `json:"deliveries,omitempty"`
 
 	err error
+}
+
+// DeliveryOutcome is what became of the backup in one vault.
+type DeliveryOutcome struct {
+	Name   string      `json:"name"`            // of the destination
+	Vault  string      `json:"vault,omitempty"` // behind a broker
+	ID     holdfast.ID `json:"id,omitempty"`    // of the backup there
+	Status Status      `json:"status"`          // OK or Failed
+	// Stage and Error say where and of what it failed, unless it is the whole run
+	// that did.
+	Stage string `json:"stage,omitempty"`
+	Error string `json:"error,omitempty"`
+	Parts int    `json:"parts"` // stored there, of streams that are whole
+}
+
+// Full returns the name of the destination and of the vault, where there are two.
+func (d DeliveryOutcome) Full() string {
+	if d.Vault == "" {
+		return d.Name
+	}
+	return d.Name + "/" + d.Vault
 }
 
 // StreamOutcome is one stream that is whole.

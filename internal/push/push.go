@@ -1,10 +1,12 @@
-// Package push is the run of a job: hooks, sources, the stored stream, parts
-// sent to the store, the commit. It knows the broker only as an interface, and
-// sources only as holdfast.Source; it reads no configuration, prints nothing and
-// never exits.
+// Package push is the run of a job: hooks, sources, the stored stream, its parts
+// sent to every destination at once, the commit of each. It knows a broker and a
+// vault only as interfaces, and sources only as holdfast.Source; it reads no
+// configuration, prints nothing and never exits.
 //
-// A run is a success only if every source returned nil, yielded something, was
-// sent whole, and the broker said that the backup exists.
+// A destination has the backup only if every source returned nil, yielded
+// something, was sent whole, and the broker said that the backup exists, or the
+// vault showed all of it and took the manifest. A run is a success only if every
+// destination has it.
 package push
 
 import (
@@ -15,7 +17,6 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
-	"github.com/holdfast-backup/holdfast/internal/api"
 	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/stream"
 )
@@ -25,8 +26,8 @@ type Job struct {
 	Host, Name string
 	Pusher     string // the program's version, for manifest and reports
 	Sources    []Source
+	To         []string // names of the destinations; none: all of them
 	Options    stream.Options
-	Recipients []string // the texts of Options.Recipients, for the manifest
 	Hooks      Hooks
 	Heartbeat  Heartbeat
 	StateDir   string          // where the lock lies; made if it is not there
@@ -57,27 +58,17 @@ const DefaultHookTimeout = 10 * time.Minute
 // Heartbeat has the URLs to ping; an empty one is not pinged.
 type Heartbeat struct{ Start, Success, Failure string }
 
-// Deps is what a run needs from outside. Broker and SignManifest must be set.
+// Deps is what a run needs from outside. Destinations and SignManifest must be
+// set.
 type Deps struct {
-	Broker       broker
+	Destinations []Destination // all that the host has; their order is that of the outcome
 	SignManifest func(holdfast.Manifest) ([]byte, error)
-	HTTP         *http.Client   // for the store and heartbeats; default NewHTTPClient()
+	HTTP         *http.Client   // for heartbeats; default NewHTTPClient()
 	Retry        Retry          // how outages are waited out
 	Log          *slog.Logger   // told of retries; default none
 	Progress     func(Progress) // called now and then from one goroutine at a time; may be nil
 	Now          func() time.Time
 	Sleep        func(context.Context, time.Duration) error // ends early with ctx's error
-}
-
-// broker is the part of the broker's client that a run needs. Every call may be
-// repeated. A refusal has an *api.Problem in its chain; any other error is taken
-// for an outage.
-type broker interface {
-	Start(context.Context, api.StartRequest) (api.StartResponse, error)
-	SignParts(context.Context, holdfast.ID, api.PartsRequest) (api.PartsResponse, error)
-	Commit(context.Context, holdfast.ID, api.CommitRequest) (api.CommitResponse, error)
-	Abort(context.Context, holdfast.ID, api.AbortRequest) error
-	Report(context.Context, holdfast.Report) (api.ReportResponse, error)
 }
 
 // Progress is how far a run has come.
@@ -127,7 +118,7 @@ func (j Job) check() error {
 	if j.KeepLocal > 0 && j.Spool == "" {
 		return fmt.Errorf("job %q: keeping local backups needs a spool directory", j.Name)
 	}
-	if err := (holdfast.Encryption{Format: "age", Recipients: j.Recipients}).Check(); err != nil {
+	if err := j.Options.Recipients.Encryption().Check(); err != nil {
 		return err
 	}
 	names, files := map[string]bool{}, map[string]bool{}
@@ -149,5 +140,5 @@ func (j Job) check() error {
 
 // file returns the name of the data object of a source.
 func (j Job) file(s Source) string {
-	return s.File() + stream.Extension(j.Options.Compression, len(j.Options.Recipients) > 0)
+	return s.File() + j.Options.Extension()
 }

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/secret"
@@ -53,17 +51,13 @@ var errorCode = regexp.MustCompile(`<Code>([A-Za-z0-9]{1,64})</Code>`)
 // maxAnswer bounds what is read of the store's answer, in bytes.
 const maxAnswer = 64 << 10
 
-// put sends blocks as the body of the signed request and returns the ETag of the
-// answer. When it returns nothing reads the blocks any more. No error holds the
-// request's URL.
-func put(ctx context.Context, client *http.Client, r holdfast.Request, blocks [][]byte, stall time.Duration) (string, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	watch := time.AfterFunc(stall, func() { cancel(fmt.Errorf("no headway for %s", stall)) })
-	defer watch.Stop()
-
-	body := &blockReader{blocks: blocks, closed: make(chan struct{}), moved: func() { watch.Reset(stall) }}
-	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, body)
+// put sends the size bytes of body as the signed request and returns the ETag of
+// the answer. No error holds the request's URL.
+func put(ctx context.Context, client *http.Client, r holdfast.Request, body *Body, size int64) (string, error) {
+	ctx, stop := body.Watch(ctx)
+	defer stop()
+	// The body is closed by who made it, once nobody sends it any more.
+	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, io.NopCloser(body))
 	if err != nil {
 		return "", errors.New("the broker's signed request is malformed")
 	}
@@ -75,18 +69,15 @@ func put(ctx context.Context, client *http.Client, r holdfast.Request, blocks []
 			req.Header.Set(name, value)
 		}
 	}
-	req.ContentLength = size(blocks)
+	req.ContentLength = size
 
 	resp, err := client.Do(req)
 	if err != nil {
-		// The transport may go on reading the body until it closes it.
-		<-body.closed
 		if cause := context.Cause(ctx); cause != nil {
 			return "", cause
 		}
 		return "", secret.WithoutURL(err)
 	}
-	defer func() { <-body.closed }()
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
@@ -100,50 +91,4 @@ func put(ctx context.Context, client *http.Client, r holdfast.Request, blocks []
 		return "", fmt.Errorf("read the store's answer: %w", secret.WithoutURL(err))
 	}
 	return resp.Header.Get("ETag"), nil
-}
-
-func size(blocks [][]byte) (n int64) {
-	for _, b := range blocks {
-		n += int64(len(b))
-	}
-	return n
-}
-
-// blockReader reads blocks until it is closed.
-type blockReader struct {
-	moved  func() // called at each Read
-	closed chan struct{}
-
-	mu     sync.Mutex // HTTP/2 may close while another goroutine reads
-	blocks [][]byte
-	off    int // in blocks[0]
-	done   bool
-}
-
-func (b *blockReader) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.done {
-		return 0, errors.New("read part: is closed")
-	}
-	b.moved()
-	for len(b.blocks) > 0 && b.off == len(b.blocks[0]) {
-		b.blocks, b.off = b.blocks[1:], 0
-	}
-	if len(b.blocks) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, b.blocks[0][b.off:])
-	b.off += n
-	return n, nil
-}
-
-func (b *blockReader) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.done {
-		b.done = true
-		close(b.closed)
-	}
-	return nil
 }

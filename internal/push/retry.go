@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"time"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/api"
 )
 
@@ -93,6 +95,11 @@ const (
 	final                  // do not
 )
 
+// finalError is an error that trying again will not change.
+type finalError struct{ error }
+
+func (e *finalError) Unwrap() error { return e.error }
+
 func judge(err error) verdict {
 	var problem *api.Problem
 	if errors.As(err, &problem) {
@@ -114,6 +121,15 @@ func judge(err error) verdict {
 			return refusal
 		}
 		return final
+	}
+	var last *finalError
+	switch {
+	case errors.As(err, &last):
+		return final
+	case errors.Is(err, holdfast.ErrFull), errors.Is(err, holdfast.ErrExist), errors.Is(err, holdfast.ErrNotExist), errors.Is(err, fs.ErrNotExist):
+		return final
+	case errors.Is(err, holdfast.ErrCorrupt), errors.Is(err, fs.ErrPermission):
+		return refusal
 	}
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &certificate) {

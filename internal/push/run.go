@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/holdfast-backup/holdfast"
-	"github.com/holdfast-backup/holdfast/internal/api"
 )
 
 // Run runs the job once and says what became of it. When ctx ends the run stops
@@ -20,6 +20,7 @@ func Run(ctx context.Context, job Job, d Deps) Outcome {
 	d = d.withDefaults()
 	r := &run{job: job, Deps: d, out: Outcome{Host: job.Host, Job: job.Name, Status: Failed, Started: d.Now().UTC()}}
 	r.retrier = retrier{Retry: d.Retry, now: d.Now, sleep: d.Sleep, log: d.Log}
+	defer r.close()
 	unlock, err := lock(job.StateDir, job.Name)
 	if err != nil {
 		r.out.fail(failed(StageLock, err), job.Secrets)
@@ -40,18 +41,19 @@ func Run(ctx context.Context, job Job, d Deps) Outcome {
 	if err != nil && ctx.Err() != nil {
 		err = stopped(ctx, err)
 	}
-	r.settle(context.WithoutCancel(ctx), err)
+	r.settle(ctx, err)
 	return r.ended()
 }
 
 // run is the state of one run.
 type run struct {
 	Deps
-	retrier retrier
-	job     Job
-	out     Outcome
-	spool   spool
-	begun   api.StartResponse
+	retrier  retrier
+	job      Job
+	out      Outcome
+	spool    spool
+	lanes    []*lane
+	aborting sync.WaitGroup
 }
 
 func (r *run) ended() Outcome {
@@ -73,82 +75,60 @@ func (r *run) backup(ctx context.Context) error {
 	if err := r.hooks(ctx, r.job.Hooks.Pre); err != nil {
 		return failed(StageHook, err)
 	}
-	if err := r.start(ctx); err != nil {
-		return failed(StageStart, err)
+	if err := r.begin(ctx); err != nil {
+		return err
 	}
-	sent, err := r.send(ctx)
+	streams, err := r.send(ctx)
 	if err != nil {
 		return err
 	}
-	return failed(StageCommit, r.commit(ctx, sent))
+	return r.commit(ctx, streams)
 }
 
-// start has the broker admit the backup.
-func (r *run) start(ctx context.Context) error {
-	req := api.StartRequest{Job: r.job.Name, Pusher: r.job.Pusher}
-	for _, s := range r.job.Sources {
-		req.Streams = append(req.Streams, api.StartStream{Name: s.Stream, File: r.job.file(s)})
-	}
-	err := r.retrier.do(ctx, "start", func() (err error) {
-		r.begun, err = r.Broker.Start(ctx, req)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	// It becomes the name of a directory in the spool.
-	r.out.ID, err = holdfast.ParseID(string(r.begun.ID))
-	if err != nil {
-		r.begun.ID = ""
-	}
-	return err
-}
-
-// plan returns how the broker wants the stream to be sent.
-func (r *run) plan(name string) (api.StreamPlan, error) {
-	for _, p := range r.begun.Uploads {
-		if p.Name == name {
-			return p, nil
-		}
-	}
-	return api.StreamPlan{}, fmt.Errorf("broker has begun no upload for stream %q", name)
-}
-
-// send dumps every source and brings it to the store, straight or by way of the
-// spool. With a spool all sources are dumped first, so that they are of one
-// moment however slow the line is.
-func (r *run) send(ctx context.Context) ([]sentStream, error) {
+// send dumps every source and brings it to the destinations, straight or by way
+// of the spool. With a spool all sources are dumped first, so that they are of
+// one moment however slow the line is.
+func (r *run) send(ctx context.Context) ([]holdfast.Stream, error) {
 	s := &sender{
-		client: r.HTTP, broker: r.Broker, retry: r.retrier, pool: newPool(),
-		id: r.begun.ID, token: r.begun.UploadToken, left: r.begun.MaxSize,
+		pool: newPool(), retry: r.retrier,
+		lost: func(l *lane, idle func()) { r.giveUp(ctx, l, idle) },
 	}
-	var all []sentStream
+	var all []holdfast.Stream
 	for _, source := range r.job.Sources {
-		var one sentStream
+		var one holdfast.Stream
 		var err error
 		if r.job.Spool != "" {
 			one, err = r.dumpToSpool(ctx, source)
 		} else {
-			one, err = r.dumpToStore(ctx, s, source)
+			one, err = r.dumpToLanes(ctx, s, source)
 		}
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, one)
 	}
-	for i := range all {
+	for _, one := range all {
 		if r.job.Spool != "" {
-			if err := r.sendSpooled(ctx, s, &all[i]); err != nil {
-				return nil, failed(StageUpload, err)
+			if err := r.sendSpooled(ctx, s, one); err != nil {
+				return nil, err
 			}
 		}
-		r.out.add(all[i].Stream)
+		r.out.add(one, len(r.live()[0].sent[one.Name].parts))
 	}
 	return all, nil
 }
 
-func (o *Outcome) add(s holdfast.Stream) {
+func (o *Outcome) add(s holdfast.Stream, parts int) {
 	o.PlainSize += s.PlainSize
 	o.StoredSize += s.StoredSize
-	o.Streams = append(o.Streams, StreamOutcome{s.Name, s.File, s.PlainSize, s.StoredSize, len(s.Parts), s.Source})
+	o.Streams = append(o.Streams, StreamOutcome{s.Name, s.File, s.PlainSize, s.StoredSize, parts, s.Source})
+}
+
+// close lets go of the destinations.
+func (r *run) close() {
+	for _, to := range r.destinations() {
+		if err := to.Close(); err != nil {
+			r.Log.Info("close destination", "to", to.Name(), "err", err)
+		}
+	}
 }

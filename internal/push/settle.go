@@ -1,13 +1,6 @@
 package push
 
-import (
-	"context"
-	"fmt"
-	"time"
-
-	"github.com/holdfast-backup/holdfast"
-	"github.com/holdfast-backup/holdfast/internal/api"
-)
+import "context"
 
 // stopped says that a run was stopped from outside, and keeps what the cut-off
 // work said of it.
@@ -25,28 +18,34 @@ type stopError struct{ cause, last error }
 func (e *stopError) Error() string   { return "stopped: " + e.cause.Error() }
 func (e *stopError) Unwrap() []error { return []error{e.cause, e.last} }
 
-// settle brings the run to an end, whatever became of it. ctx outlives the run's.
-func (r *run) settle(ctx context.Context, err error) {
+// settle brings the run to an end, whatever became of it, and even where ctx has
+// ended. err is why no destination has the backup; nil where one does.
+func (r *run) settle(running context.Context, err error) {
+	ctx := context.WithoutCancel(running)
 	if err != nil {
 		r.out.fail(err, r.job.Secrets)
-		r.abort(ctx)
-		r.report(ctx)
-		if r.job.Spool != "" {
-			r.warn(r.spool.remove(r.begun.ID))
-		}
 	} else {
 		r.out.Status = OK
-		if r.job.Spool != "" {
-			r.partial(StageSpool, r.spool.keep(r.job.KeepLocal))
+		err = r.losses()
+		r.partial(err)
+	}
+	r.abortAll(ctx)
+	r.deliveries()
+	if err != nil {
+		r.report(ctx)
+	}
+	if r.job.Spool != "" {
+		if r.out.Status == Failed {
+			r.warn(r.spool.remove(r.out.ID))
+		} else {
+			r.partial(failed(StageSpool, r.spool.keep(r.job.KeepLocal)))
 		}
 	}
-	status := "HOLDFAST_STATUS=ok"
-	if err != nil {
-		status = "HOLDFAST_STATUS=failed"
-	}
+	r.thin(running) // not where somebody waits for the run to stop
+	status := "HOLDFAST_STATUS=" + string(r.out.Status)
 	for _, hook := range r.job.Hooks.Post {
 		// Each of them, whatever became of the others: one may start a service again.
-		r.partial(StageHook, r.hook(ctx, hook, status))
+		r.partial(failed(StageHook, r.hook(ctx, hook, status)))
 	}
 	if err != nil {
 		r.ping(ctx, "failure", r.job.Heartbeat.Failure)
@@ -55,13 +54,32 @@ func (r *run) settle(ctx context.Context, err error) {
 	}
 }
 
-// partial records that something failed after the backup was decided.
-func (r *run) partial(stage string, err error) {
+// deliveries records what became of each lane.
+func (r *run) deliveries() {
+	for _, l := range r.lanes {
+		d := DeliveryOutcome{Name: l.to.Name(), Vault: l.Vault, ID: l.ID, Status: OK}
+		stage, err := l.lost()
+		switch {
+		case err != nil:
+			d.Status, d.Stage, d.Error = Failed, stage, redact(err.Error(), r.job.Secrets)
+		case !l.committed:
+			d.Status = Failed
+		}
+		for _, sent := range l.sent {
+			d.Parts += len(sent.parts)
+		}
+		r.out.Deliveries = append(r.out.Deliveries, d)
+	}
+}
+
+// partial records that a part of the run failed, a failure, after the backup was
+// made somewhere.
+func (r *run) partial(err error) {
 	if err == nil {
 		return
 	}
 	if r.out.Status == OK {
-		r.out.fail(failed(stage, err), r.job.Secrets)
+		r.out.fail(err, r.job.Secrets)
 		r.out.Status = Partial
 		return
 	}
@@ -71,38 +89,5 @@ func (r *run) partial(stage string, err error) {
 func (r *run) warn(err error) {
 	if err != nil {
 		r.out.Warnings = append(r.out.Warnings, redact(err.Error(), r.job.Secrets))
-	}
-}
-
-// lastCall bounds each call to the broker after a run has failed: somebody may
-// be waiting for the program to stop, and the broker may be what has failed.
-const lastCall = 5 * time.Second
-
-func (r *run) abort(ctx context.Context) {
-	if r.begun.ID == "" {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, lastCall)
-	defer cancel()
-	err := r.Broker.Abort(ctx, r.begun.ID, api.AbortRequest{
-		UploadToken: r.begun.UploadToken,
-		Reason:      head(r.out.Error, holdfast.MaxReportError),
-	})
-	if err != nil {
-		r.warn(fmt.Errorf("abort at the broker: %w", err))
-	}
-}
-
-func (r *run) report(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lastCall)
-	defer cancel()
-	_, err := r.Broker.Report(ctx, holdfast.Report{
-		Kind: holdfast.ReportFailure, Host: r.job.Host, Job: r.job.Name,
-		Backup: r.out.ID, HostTime: r.Now().UTC(), Stage: r.out.Stage,
-		Error: head(r.out.Error, holdfast.MaxReportError),
-		Tail:  tail(r.out.Tail, holdfast.MaxReportTail), Pusher: r.job.Pusher,
-	})
-	if err != nil {
-		r.warn(fmt.Errorf("report to the broker: %w", err))
 	}
 }

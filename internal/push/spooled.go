@@ -1,6 +1,7 @@
 package push
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,10 +14,10 @@ import (
 )
 
 // dumpToSpool dumps the source into a file of the spool.
-func (r *run) dumpToSpool(ctx context.Context, source Source) (sentStream, error) {
-	f, err := r.spool.create(r.begun.ID, r.job.file(source))
+func (r *run) dumpToSpool(ctx context.Context, source Source) (holdfast.Stream, error) {
+	f, err := r.spool.create(r.out.ID, r.job.file(source))
 	if err != nil {
-		return sentStream{}, failed(StageSpool, err)
+		return holdfast.Stream{}, failed(StageSpool, err)
 	}
 	defer f.Close()
 	w := &spoolWriter{f: f}
@@ -25,12 +26,12 @@ func (r *run) dumpToSpool(ctx context.Context, source Source) (sentStream, error
 		if full := w.err.Load(); full != nil {
 			err = failed(StageSpool, fmt.Errorf("write spool: %w", *full))
 		}
-		return sentStream{}, err
+		return holdfast.Stream{}, err
 	}
-	if err := r.spool.sync(r.begun.ID, f); err != nil {
-		return sentStream{}, failed(StageSpool, err)
+	if err := r.spool.sync(r.out.ID, f); err != nil {
+		return holdfast.Stream{}, failed(StageSpool, err)
 	}
-	return sentStream{Stream: described}, nil
+	return described, nil
 }
 
 // spoolWriter remembers why writing failed: it is the spool's failure, whatever
@@ -48,29 +49,20 @@ func (s *spoolWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// sendSpooled sends a spooled file and adds its parts to what is known of it.
-func (r *run) sendSpooled(ctx context.Context, s *sender, sent *sentStream) error {
-	plan, err := r.plan(sent.Name)
-	if err != nil {
-		return err
+// sendSpooled sends a spooled file to the destinations.
+func (r *run) sendSpooled(ctx context.Context, s *sender, described holdfast.Stream) error {
+	f := s.newFanout(ctx, described.Name, r.live())
+	if err := r.copySpooled(f, described); err != nil {
+		f.abandon(err)
+		return cmp.Or(r.allLost(), failed(StageUpload, err))
 	}
-	up, err := s.newUpload(ctx, plan)
-	if err != nil {
-		return err
-	}
-	if err := r.copySpooled(up, sent); err != nil {
-		up.abandon(err)
-		return err
-	}
-	sent.Checksum = plan.Checksum
-	sent.Parts, sent.etags, err = up.finish()
-	return err
+	return r.finish(f)
 }
 
 // copySpooled writes the spooled file to w and makes sure that it is what was
 // written into it.
-func (r *run) copySpooled(w io.Writer, sent *sentStream) error {
-	f, err := os.Open(r.spool.path(r.begun.ID, sent.File))
+func (r *run) copySpooled(w io.Writer, sent holdfast.Stream) error {
+	f, err := os.Open(r.spool.path(r.out.ID, sent.File))
 	if err != nil {
 		return fmt.Errorf("read spool: %w", err)
 	}

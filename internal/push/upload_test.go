@@ -1,12 +1,12 @@
 package push
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -16,22 +16,29 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/api"
 )
 
-func testSender(t *testing.T, c *cloud) *sender {
-	d := c.deps(t).withDefaults()
+func testSender(c *cloud) *sender {
 	return &sender{
-		client: d.HTTP, broker: c, pool: newPool(), id: testID, token: "upload-token", left: c.maxSize,
-		retry: retrier{Retry: d.Retry, now: c.Now, sleep: c.Sleep, log: slog.New(slog.DiscardHandler)},
+		pool:  newPool(),
+		lost:  func(*lane, func()) {},
+		retry: retrier{Retry: Retry{}.withDefaults(), now: c.Now, sleep: c.Sleep, log: slog.New(slog.DiscardHandler)},
 	}
+}
+
+// testLane returns a lane to the cloud for the stream db.
+func testLane(t *testing.T, c *cloud) *lane {
+	to := c.deps(t).Destinations[0]
+	begun, err := to.Begin(t.Context(), Start{Host: "web1", Job: "crm", Streams: []api.StartStream{{Name: "db", File: "crm.sql"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newLane(to, begun.Deliveries[0])
 }
 
 func TestUploadCutsByTheSchedule(t *testing.T) {
 	c := newCloud(t)
 	c.discard, c.maxParts = true, 10
-	s := testSender(t, c)
-	u, err := s.newUpload(t.Context(), api.StreamPlan{Name: "db", MaxParts: 10, Checksum: holdfast.ChecksumSHA256})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, l := testSender(c), testLane(t, c)
+	u := s.newFanout(t.Context(), "db", []*lane{l})
 	total := holdfast.PartOffset(7, 10) - 1
 	chunk := make([]byte, 3<<20)
 	for left := total; left > 0; left -= int64(len(chunk)) {
@@ -39,7 +46,8 @@ func TestUploadCutsByTheSchedule(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	parts, _, err := u.finish()
+	err := u.finish()
+	parts := l.sent["db"].parts
 	if err != nil || len(parts) != 6 {
 		t.Fatalf("got %d parts, %v; want 6", len(parts), err)
 	}
@@ -69,11 +77,8 @@ func TestUploadHoldsNoMoreThanItsPool(t *testing.T) {
 		<-release
 		return false
 	}
-	s := testSender(t, c)
-	u, err := s.newUpload(t.Context(), api.StreamPlan{Name: "db", MaxParts: 10_000, Checksum: holdfast.ChecksumMD5})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := testSender(c)
+	u := s.newFanout(t.Context(), "db", []*lane{testLane(t, c)})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for range 12 {
@@ -95,7 +100,7 @@ func TestUploadHoldsNoMoreThanItsPool(t *testing.T) {
 	}
 	close(release)
 	wg.Wait()
-	if _, _, err := u.finish(); err != nil {
+	if err := u.finish(); err != nil {
 		t.Fatal(err)
 	}
 	if s.pool.made != poolBlocks || c.sizes["db"] != 12*8<<20 {
@@ -113,18 +118,15 @@ func TestAPartThatMakesNoHeadwayIsSentAgain(t *testing.T) {
 		}
 		return try == 1
 	}
-	s := testSender(t, c)
+	s := testSender(c)
 	s.retry.Stall = 50 * time.Millisecond
-	u, err := s.newUpload(t.Context(), api.StreamPlan{Name: "db", MaxParts: 10_000, Checksum: holdfast.ChecksumMD5})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.checksum = holdfast.ChecksumMD5
+	l := testLane(t, c)
+	u := s.newFanout(t.Context(), "db", []*lane{l})
 	if _, err := u.Write([]byte("data")); err != nil {
 		t.Fatal(err)
 	}
-	if _, etags, err := u.finish(); err != nil || etags[0] != `"db-1"` {
-		t.Errorf("got %v, %v", etags, err)
+	if err := u.finish(); err != nil || l.sent["db"].etags[0] != `"db-1"` {
+		t.Errorf("got %v, %v", l.sent, err)
 	}
 }
 
@@ -135,7 +137,7 @@ func TestErrorsHoldNoURL(t *testing.T) {
 		"an unknown scheme":           "gopher://store/?signature=TOPSECRET",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := put(t.Context(), NewHTTPClient(), holdfast.Request{Method: "PUT", URL: url}, [][]byte{[]byte("x")}, time.Minute)
+			_, err := put(t.Context(), NewHTTPClient(), holdfast.Request{Method: "PUT", URL: url}, newBody([]*block{{data: []byte("x")}}, time.Minute), 1)
 			if err == nil || strings.Contains(err.Error(), "TOPSECRET") {
 				t.Errorf("got %v", err)
 			}
@@ -154,40 +156,6 @@ func TestAPartIsNotSentToWhereTheStoreRedirects(t *testing.T) {
 	}
 	out := Run(t.Context(), testJob(t, &fakeSource{file: "crm.sql", data: []byte("data")}), c.deps(t))
 	wantFailed(t, c, out, StageUpload, "store answered 307")
-}
-
-// TestMemoryStaysSmall pushes much more than the bound and looks at the heap all
-// the while. Store and broker live in the same process and are counted too.
-func TestMemoryStaysSmall(t *testing.T) {
-	const total, bound = 512 << 20, 64 << 20
-	c := newCloud(t)
-	c.discard = true
-	d := c.deps(t)
-	var peak uint64
-	d.Progress = func(Progress) {
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		peak = max(peak, m.HeapInuse)
-	}
-	begin := time.Now()
-	d.Now = func() time.Time { return c.Now().Add(time.Since(begin)) } // so that progress is told
-	job := testJob(t, &fakeSource{file: "crm.sql", dump: func(_ context.Context, w io.Writer) error {
-		chunk := noise(64 << 10)
-		for n := 0; n < total; n += len(chunk) {
-			if _, err := w.Write(chunk); err != nil {
-				return err
-			}
-		}
-		return nil
-	}})
-	runtime.GC()
-	out := Run(t.Context(), job, d)
-	if out.Status != OK || c.sizes["db"] != total {
-		t.Fatalf("got %+v, %d bytes", out, c.sizes["db"])
-	}
-	if peak == 0 || peak > bound {
-		t.Errorf("heap grew to %d MiB, want at most %d", peak>>20, bound>>20)
-	}
 }
 
 func TestJudge(t *testing.T) {
@@ -209,6 +177,12 @@ func TestJudge(t *testing.T) {
 		{"a quota", &api.Problem{Status: 429, Type: api.ProblemQuota}, final},
 		{"a full vault", &api.Problem{Status: 507, Type: api.ProblemFull}, final},
 		{"a wrong clock", &api.Problem{Status: 401, Type: api.ProblemClock}, final},
+		{"a directory without room", fmt.Errorf("send part 1: %w", holdfast.ErrFull), final},
+		{"an upload that the server no longer knows", fmt.Errorf("send part 1: %w", holdfast.ErrNotExist), final},
+		{"a name that is taken", fmt.Errorf("put: %w", holdfast.ErrExist), final},
+		{"a part that arrived garbled", fmt.Errorf("send part 1: %w", holdfast.ErrCorrupt), refusal},
+		{"a directory that may not be written to", &fs.PathError{Op: "open", Path: "/x", Err: fs.ErrPermission}, refusal},
+		{"a key file that is not there", &fs.PathError{Op: "open", Path: "/x", Err: fs.ErrNotExist}, final},
 		{"an error in another", errors.Join(errors.New("sign part 1"), &api.Problem{Status: 404}), final},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
