@@ -51,10 +51,25 @@ type Stream struct {
 
 // Encryption says how a data object is encrypted and who can decrypt it.
 type Encryption struct {
-	Format string `json:"format"` // age, none
-	// Recipients are the public keys (or, for a passphrase, the word
-	// "passphrase") that it was encrypted to.
+	Format string `json:"format"` // EncryptionAge, …
+	// Recipients are who it was encrypted to: of age the public keys, or
+	// PassphraseRecipient alone; of OpenPGP the fingerprint of each key and,
+	// behind a slash, that of the subkey that encrypts, if that is another.
 	Recipients []string `json:"recipients,omitempty"`
+}
+
+// Formats of encryption, and the recipient where a passphrase is the key.
+const (
+	EncryptionAge     = "age"
+	EncryptionOpenPGP = "openpgp"
+	EncryptionNone    = "none"
+
+	PassphraseRecipient = "passphrase"
+)
+
+// Passphrase reports whether it takes a passphrase to decrypt.
+func (e Encryption) Passphrase() bool {
+	return e.Format == EncryptionAge && len(e.Recipients) == 1 && e.Recipients[0] == PassphraseRecipient
 }
 
 // StoredSize returns the stored size of all streams together, in bytes.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -86,13 +87,45 @@ func (f Facts) check() error {
 }
 
 // Check returns an error unless the format is known and there are no more
-// recipients than a manifest may name, each in printable text.
+// recipients than a manifest may name, each in printable text and as the format
+// has them.
 func (e Encryption) Check() error {
-	if e.Format != "age" && e.Format != "none" {
-		return fmt.Errorf("encryption %q: want age or none", e.Format)
+	if err := checkTexts("recipient", e.Recipients, MaxRecipients, MaxRecipient); err != nil {
+		return err
 	}
-	return checkTexts("recipient", e.Recipients, MaxRecipients, MaxRecipient)
+	switch e.Format {
+	case EncryptionAge:
+		if slices.Contains(e.Recipients, PassphraseRecipient) && len(e.Recipients) > 1 {
+			return errors.New("recipients: a passphrase and others, which age does not allow")
+		}
+		return nil
+	case EncryptionOpenPGP:
+		return checkFingerprints(e.Recipients)
+	case EncryptionNone:
+		if len(e.Recipients) > 0 {
+			return errors.New("recipients, and no encryption")
+		}
+		return nil
+	}
+	return fmt.Errorf("encryption %q: want age, openpgp or none", e.Format)
 }
+
+// checkFingerprints returns an error unless there are recipients, each a
+// fingerprint or two of version 4 keys, as gpg prints them.
+func checkFingerprints(recipients []string) error {
+	if len(recipients) == 0 {
+		return errors.New("encryption openpgp: no recipients")
+	}
+	for _, r := range recipients {
+		key, subkey, two := strings.Cut(r, "/")
+		if !isFingerprint(key) || two && !isFingerprint(subkey) {
+			return fmt.Errorf("recipient %q: want the fingerprint of an OpenPGP key, or that and its subkey's", r)
+		}
+	}
+	return nil
+}
+
+func isFingerprint(s string) bool { return s == strings.ToUpper(s) && isHex(strings.ToLower(s), 20) }
 
 // Limits of the JSON that is decoded at all.
 const (

@@ -27,6 +27,8 @@ func sound() Manifest {
 	}
 }
 
+const fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567"
+
 func encode(t testing.TB, m Manifest) []byte {
 	t.Helper()
 	data, err := json.Marshal(m)
@@ -46,6 +48,22 @@ func TestManifestRoundTrip(t *testing.T) {
 	}
 	if s, ok := got.Stream("crm"); !ok || s.File != "crm.sql.zst.age" || got.StoredSize() != 30 || got.PlainSize() != 100 {
 		t.Errorf("got %+v, %d, %d", s, got.StoredSize(), got.PlainSize())
+	}
+}
+
+func TestEveryEncryptionIsKnown(t *testing.T) {
+	for _, e := range []Encryption{
+		{Format: "none"}, {"age", []string{"age1a", "ssh-ed25519 AAAA"}}, {"age", []string{"passphrase"}},
+		{"openpgp", []string{fingerprint}}, {"openpgp", []string{fingerprint + "/" + fingerprint, fingerprint}},
+	} {
+		m := sound()
+		m.Streams[0].Encryption = e
+		if err := m.Check(); err != nil {
+			t.Errorf("%+v: %v", e, err)
+		}
+		if want := e.Format == "age" && e.Recipients[0] == "passphrase"; e.Passphrase() != want {
+			t.Errorf("%+v: Passphrase is %v", e, !want)
+		}
 	}
 }
 
@@ -83,6 +101,16 @@ func TestManifestCheckRefuses(t *testing.T) {
 		{"a short sum", stream(func(s *Stream) { s.StoredSHA256 = s.StoredSHA256[2:] })},
 		{"an unknown compression", stream(func(s *Stream) { s.Compression = "" })},
 		{"an unknown encryption", stream(func(s *Stream) { s.Encryption.Format = "rot13" })},
+		{"a passphrase among recipients", stream(func(s *Stream) { s.Encryption.Recipients = []string{"passphrase", "age1a"} })},
+		{"recipients of no encryption", stream(func(s *Stream) { s.Encryption.Format = "none" })},
+		{"openpgp without recipients", stream(func(s *Stream) { s.Encryption = Encryption{Format: "openpgp"} })},
+		{"openpgp with a name", stream(func(s *Stream) { s.Encryption = Encryption{"openpgp", []string{"web1@example.com"}} })},
+		{"openpgp with half a fingerprint", stream(func(s *Stream) { s.Encryption = Encryption{"openpgp", []string{fingerprint[:16]}} })},
+		{"openpgp with small letters", stream(func(s *Stream) { s.Encryption = Encryption{"openpgp", []string{strings.ToLower(fingerprint)}} })},
+		{"openpgp without the second fingerprint", stream(func(s *Stream) { s.Encryption = Encryption{"openpgp", []string{fingerprint + "/"}} })},
+		{"openpgp with three fingerprints", stream(func(s *Stream) {
+			s.Encryption = Encryption{"openpgp", []string{fingerprint + "/" + fingerprint + "/" + fingerprint}}
+		})},
 		{"an unknown checksum", stream(func(s *Stream) { s.Checksum = "crc32" })},
 		{"no parts", stream(func(s *Stream) { s.Parts = nil })},
 		{"a gap in the parts", stream(func(s *Stream) { s.Parts[1].Number = 3 })},

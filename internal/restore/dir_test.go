@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-backup/holdfast/internal/stream"
 )
 
 // wantEmpty fails the test if anything is in dir, hidden or not.
@@ -198,7 +200,7 @@ func TestWrongIdentityNamesTheRecipients(t *testing.T) {
 		t.Errorf("got %v, want the recipients named", err)
 	}
 	wantEmpty(t, dir)
-	b.options.Identities = nil
+	b.options.Identities = stream.Identities{}
 	if err := b.ToWriter(t.Context(), "", io.Discard); !errors.As(err, &wrong) {
 		t.Errorf("without any: got %v, want the recipients named", err)
 	}

@@ -57,13 +57,16 @@ func (e *ChoiceError) Hint() string { return "name one with --stream" }
 // IdentityError says that no identity decrypts a stream.
 type IdentityError struct {
 	Stream     string
-	Recipients []string // that it was encrypted to
+	Encryption holdfast.Encryption
 }
 
 // Error implements error.
 func (e *IdentityError) Error() string {
+	if e.Encryption.Passphrase() {
+		return fmt.Sprintf("decrypt stream %q: no passphrase that fits was given", e.Stream)
+	}
 	var recipients []string
-	for _, r := range e.Recipients {
+	for _, r := range e.Encryption.Recipients {
 		recipients = append(recipients, holdfast.Printable(r))
 	}
 	return fmt.Sprintf("decrypt stream %q: no identity that fits was given; it is encrypted to %s",
@@ -72,6 +75,12 @@ func (e *IdentityError) Error() string {
 
 // Hint returns what to do about it.
 func (e *IdentityError) Hint() string {
+	switch {
+	case e.Encryption.Passphrase():
+		return "it was encrypted with the passphrase that the host had then; put it into a file of mode 0600 and pass that with --passphrase-file"
+	case e.Encryption.Format == holdfast.EncryptionOpenPGP:
+		return "pass the OpenPGP secret key with one of these fingerprints with --identity; `gpg --export-secret-keys FINGERPRINT` writes one, `gpg --show-keys FILE` shows which a file holds"
+	}
 	return "pass the identity whose public key is one of these with --identity; `age-keygen -y FILE` shows the public key of an identity file"
 }
 

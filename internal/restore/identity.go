@@ -12,6 +12,8 @@ import (
 	"filippo.io/age/agessh"
 	"filippo.io/age/armor"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast-backup/holdfast/internal/stream"
 )
 
 // maxIdentityFile is the largest identity file that is read, in bytes.
@@ -34,26 +36,31 @@ func (o IdentityOptions) passphrase(what string) ([]byte, error) {
 }
 
 // LoadIdentities reads the private keys in the files: age identity files, such
-// as age-keygen makes, these encrypted with a passphrase (age -p), and
-// ssh-ed25519 private keys. The passphrase of an SSH key is asked for only when
-// a backup is encrypted to it. No error quotes from a file.
-func LoadIdentities(paths []string, o IdentityOptions) ([]age.Identity, error) {
-	var identities []age.Identity
+// as age-keygen makes, these encrypted with a passphrase (age -p), ssh-ed25519
+// private keys, and OpenPGP secret keys, armored or not. The passphrase of an SSH
+// or OpenPGP key is asked for only when a backup is encrypted to it. No error
+// quotes from a file.
+func LoadIdentities(paths []string, o IdentityOptions) (stream.Identities, error) {
+	var all stream.Identities
 	for _, path := range paths {
-		found, err := loadIdentity(path, o)
-		if err != nil {
-			return nil, fmt.Errorf("identity file %q: %w", path, err)
+		content, err := readIdentityFile(path, o)
+		if err == nil && stream.IsOpenPGP(content) {
+			var keys *stream.SecretKeys
+			keys, err = stream.ParseSecretKeys(content, o.passphrase)
+			all.OpenPGP = append(all.OpenPGP, keys)
+		} else if err == nil {
+			var found []age.Identity
+			found, err = ageIdentities(content, path, o)
+			all.Age = append(all.Age, found...)
 		}
-		identities = append(identities, found...)
+		if err != nil {
+			return stream.Identities{}, fmt.Errorf("identity file %q: %w", path, err)
+		}
 	}
-	return identities, nil
+	return all, nil
 }
 
-func loadIdentity(path string, o IdentityOptions) ([]age.Identity, error) {
-	content, err := readIdentityFile(path, o)
-	if err != nil {
-		return nil, err
-	}
+func ageIdentities(content []byte, path string, o IdentityOptions) ([]age.Identity, error) {
 	trimmed := bytes.TrimSpace(content)
 	switch {
 	case bytes.HasPrefix(trimmed, []byte(armor.Header)):
@@ -141,22 +148,37 @@ func sshIdentity(pem []byte, path string, o IdentityOptions) ([]age.Identity, er
 		if err != nil {
 			return nil, errors.New("not an ssh-ed25519 or ssh-rsa key")
 		}
-		return []age.Identity{identity}, nil
+		return []age.Identity{locked{identity}}, nil
 	}
 	if err != nil {
-		return nil, errors.New("neither an age identity nor an SSH private key that age can use")
+		return nil, errors.New("neither an age identity, nor an SSH private key that age can use, nor an OpenPGP secret key")
 	}
 	return []age.Identity{identity}, nil
 }
 
-// PassphraseIdentity decrypts backups that are encrypted with a passphrase
-// instead of to a key. It asks once, when it meets the first of them.
-func PassphraseIdentity(o IdentityOptions) age.Identity {
-	return &passphraseIdentity{what: "backup", options: o}
+// locked is an SSH key with a passphrase. Where the key fits, all that can go
+// wrong is that.
+type locked struct{ age.Identity }
+
+// Unwrap implements age.Identity.
+func (l locked) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	key, err := l.Identity.Unwrap(stanzas)
+	if err != nil && !errors.Is(err, age.ErrIncorrectIdentity) {
+		err = &stream.LockedError{Err: err}
+	}
+	return key, err
 }
 
+// maxWorkFactor is the logarithm of the most work that is done to try the
+// passphrase of a backup, and so of the memory: 2^18 take 256 MiB. Neither the
+// pusher nor age ask for more; a hostile host might, of whoever restores.
+const maxWorkFactor = 18
+
+// passphraseIdentity decrypts what is encrypted with a passphrase instead of to a
+// key: backups, and identity files. It asks once, when it meets the first of them.
 type passphraseIdentity struct {
 	what     string
+	most     int // logarithm of the work done for it; 0 is what age allows
 	options  IdentityOptions
 	identity *age.ScryptIdentity
 }
@@ -169,10 +191,13 @@ func (p *passphraseIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	if p.identity == nil {
 		passphrase, err := p.options.passphrase(p.what)
 		if err != nil {
-			return nil, err
+			return nil, &stream.LockedError{Err: err}
 		}
 		if p.identity, err = age.NewScryptIdentity(string(passphrase)); err != nil {
-			return nil, err
+			return nil, &stream.LockedError{Err: err}
+		}
+		if p.most > 0 {
+			p.identity.SetMaxWorkFactor(p.most)
 		}
 	}
 	return p.identity.Unwrap(stanzas)

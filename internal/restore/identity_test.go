@@ -108,7 +108,7 @@ func TestLoadIdentities(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := age.Decrypt(bytes.NewReader(sealed(t, test.to, "x")), identities...); err != nil {
+			if _, err := age.Decrypt(bytes.NewReader(sealed(t, test.to, "x")), identities.Age...); err != nil {
 				t.Error(err)
 			}
 		})
@@ -133,7 +133,7 @@ func TestPassphrasesAreAskedForAndMayBeWrong(t *testing.T) {
 		t.Errorf("interrupted: got %v, want %v", err, stop)
 	}
 	asked := 0
-	id := PassphraseIdentity(IdentityOptions{Passphrase: func(string) ([]byte, error) { asked++; return []byte("correct horse"), nil }})
+	id := &passphraseIdentity{options: IdentityOptions{Passphrase: func(string) ([]byte, error) { asked++; return []byte("correct horse"), nil }}}
 	for range 2 {
 		if _, err := age.Decrypt(bytes.NewReader(sealed(t, scrypt, "x")), id); err != nil {
 			t.Error(err)

@@ -8,8 +8,8 @@ import (
 )
 
 // Lines returns the lines to paste into bash on a machine without Holdfast, for
-// the streams that urls has a download of, by file name. They need curl, age,
-// zstd or gzip, sha256sum and the client of the database. Every block is one
+// the streams that urls has a download of, by file name. They need curl, age or
+// gpg, zstd or gzip, sha256sum and the client of the database. Every block is one
 // command that stops at its first failure and leaves nothing with a final name,
 // and no commit, unless all before it was right; pasted into a shell it does
 // not end that.
@@ -65,6 +65,9 @@ func streamLines(s holdfast.Stream, url string, needs map[string]bool) string {
 	if s.Source.Kind == "postgres" && !isTar(s) && s.Source.Format != "custom" {
 		b.WriteString(aboutRestrict)
 	}
+	if s.Encryption.Format == holdfast.EncryptionOpenPGP {
+		fmt.Fprintf(&b, "# gpg needs the secret key of %s: gpg --import\n", strings.Join(s.Encryption.Recipients, " or "))
+	}
 	fmt.Fprintf(&b, "curl -fsSL --retry 5 -o %s %s &&\n", s.File, quote(url))
 	fmt.Fprintf(&b, "echo '%s  %s' | sha256sum -c - &&\n", s.StoredSHA256, s.File)
 	b.WriteString(useLines(s, plainCommand(s, needs), needs))
@@ -82,9 +85,12 @@ func plainCommand(s holdfast.Stream, needs map[string]bool) string {
 		return decompress + " " + s.File
 	}
 	decrypt := `age -d -i "${IDENTITY:?}" ` + s.File
-	if len(s.Encryption.Recipients) == 1 && s.Encryption.Recipients[0] == "passphrase" {
+	switch {
+	case s.Encryption.Passphrase():
 		decrypt = "age -d " + s.File
-	} else {
+	case s.Encryption.Format == holdfast.EncryptionOpenPGP:
+		decrypt = "gpg -d " + s.File
+	default:
 		needs["IDENTITY"] = true
 	}
 	if decompress == "" {

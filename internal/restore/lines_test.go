@@ -32,7 +32,10 @@ func fixed() (holdfast.Manifest, map[string]string) {
 		s.Encryption.Format = "none"
 		if len(recipients) > 0 {
 			s.Encryption = holdfast.Encryption{Format: "age", Recipients: recipients}
-			s.File += ".age"
+			if len(recipients[0]) == 40 {
+				s.Encryption.Format = "openpgp"
+			}
+			s.File += map[string]string{"age": ".age", "openpgp": ".gpg"}[s.Encryption.Format]
 		}
 		m.Streams = append(m.Streams, s)
 		urls[s.File] = "https://broker.example/r/ticket-'of'-" + name + "?a=1&b=$(x)"
@@ -45,6 +48,8 @@ func fixed() (holdfast.Manifest, map[string]string) {
 	add("app", "app.sqlite", "zstd", "sqlite", "sqlite")
 	add("media", "media.tar", "zstd", "files", "tar", "age1recipient")
 	add("ldap", "ldap.out", "none", "command", "")
+	add("notes", "notes.sql", "zstd", "mysql", "plain", strings.Repeat("A1", 20))
+	add("keys", "keys.out", "none", "command", "", strings.Repeat("A1", 20))
 	return m, urls
 }
 

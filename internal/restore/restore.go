@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 
-	"filippo.io/age"
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/stream"
 )
@@ -24,7 +23,10 @@ import (
 // Options is what every way of restoring needs.
 type Options struct {
 	// Identities decrypt. None is enough where nothing is encrypted.
-	Identities []age.Identity
+	Identities stream.Identities
+	// Passphrase, if set, is asked for the passphrase of a backup that is
+	// encrypted with one, at most once.
+	Passphrase func(what string) ([]byte, error)
 	// SkipSignature takes a manifest whose signature cannot be checked, for
 	// hosts that nobody has the key of any more. It is warned about.
 	SkipSignature bool
@@ -63,6 +65,11 @@ func Open(ctx context.Context, f Fetcher, o Options) (*Backup, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Passphrase != nil && slices.ContainsFunc(m.Streams, func(s holdfast.Stream) bool { return s.Encryption.Passphrase() }) {
+		o.Identities.Age = append(slices.Clone(o.Identities.Age), &passphraseIdentity{
+			what: "backup " + m.Ref.String(), most: maxWorkFactor, options: IdentityOptions{Passphrase: o.Passphrase},
+		})
+	}
 	return &Backup{Manifest: m, Signature: sig, fetcher: f, options: o}, nil
 }
 
@@ -78,8 +85,8 @@ func (b *Backup) begin(streams ...holdfast.Stream) {
 // that every byte is proven; read insists on having seen it, also where use
 // stopped early.
 func (b *Backup) read(ctx context.Context, s holdfast.Stream, use func(plain io.Reader) error) error {
-	if s.Encryption.Format == "age" && len(b.options.Identities) == 0 {
-		return &IdentityError{Stream: s.Name, Recipients: s.Encryption.Recipients}
+	if s.Encryption.Format != holdfast.EncryptionNone && b.options.Identities.None() {
+		return &IdentityError{Stream: s.Name, Encryption: s.Encryption}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	stored, err := b.fetcher.Open(ctx, s)
@@ -88,7 +95,7 @@ func (b *Backup) read(ctx context.Context, s holdfast.Stream, use func(plain io.
 		return err
 	}
 	defer stored.Close()
-	plain, err := stream.NewDecoder(&counter{r: stored, backup: b}, s, b.options.Identities...)
+	plain, err := stream.NewDecoder(&counter{r: stored, backup: b}, s, b.options.Identities)
 	if err != nil {
 		cancel()
 		return identityError(s, err)
@@ -166,12 +173,10 @@ func isTar(s holdfast.Stream) bool {
 	return s.Source.Format == "tar" || strings.HasSuffix(s.PlainFile, ".tar")
 }
 
-// identityError turns what age says of identities into an error that names the
-// recipients.
+// identityError has an error of identities name the recipients.
 func identityError(s holdfast.Stream, err error) error {
-	var noMatch *age.NoIdentityMatchError
-	if errors.As(err, &noMatch) {
-		return &IdentityError{Stream: s.Name, Recipients: s.Encryption.Recipients}
+	if errors.Is(err, stream.ErrNoIdentity) {
+		return &IdentityError{Stream: s.Name, Encryption: s.Encryption}
 	}
 	return err
 }

@@ -120,7 +120,7 @@ func TestWhatDoesNotFitIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 func TestErrorsAndWarningsArePrintable(t *testing.T) {
 	const hostile = "\x1b]0;pwned\x07\x1b[2J\x1b[Hrestore ok"
 	for name, err := range map[string]error{
-		"recipients":      &IdentityError{Stream: "crm", Recipients: []string{hostile + "\nrestored"}},
+		"recipients":      &IdentityError{Stream: "crm", Encryption: holdfast.Encryption{Format: "age", Recipients: []string{hostile + "\nrestored"}}},
 		"a member's name": (&tree{paths: nil, left: 1}).charge(&tar.Header{Name: hostile, Size: 2}),
 	} {
 		if text := err.Error(); strings.ContainsAny(text, "\x1b\x07\n") {

@@ -55,7 +55,7 @@ func (b *Backup) Verify(ctx context.Context) (Verification, error) {
 				first = err
 			}
 		} else if !result.Plain {
-			v.Unproven = append(v.Unproven, fmt.Sprintf("that stream %q decrypts and its plain bytes are right: no identity was given", s.Name))
+			v.Unproven = append(v.Unproven, fmt.Sprintf("that stream %q decrypts and its plain bytes are right: no identity or passphrase was given", s.Name))
 		}
 		v.Streams = append(v.Streams, result)
 	}
@@ -64,7 +64,7 @@ func (b *Backup) Verify(ctx context.Context) (Verification, error) {
 }
 
 func (b *Backup) verify(ctx context.Context, s holdfast.Stream, result *VerifiedStream) error {
-	if s.Encryption.Format == "none" || len(b.options.Identities) > 0 {
+	if s.Encryption.Format == holdfast.EncryptionNone || !b.options.Identities.None() {
 		err := b.read(ctx, s, func(plain io.Reader) error { return copyAll(io.Discard, plain) })
 		result.Stored, result.Plain = err == nil, err == nil
 		// An identity that does not fit leaves the stored bytes to be looked at.

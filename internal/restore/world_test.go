@@ -23,13 +23,16 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/token"
 )
 
-// world is a host's key, an identity, and a vault with backups in it.
+// world is a host's key, who its backups are encrypted to, and a vault with
+// backups in it.
 type world struct {
-	t        testing.TB
-	key      ed25519.PrivateKey
-	identity *age.X25519Identity
-	vault    *mapVault
-	warnings []string
+	t          testing.TB
+	key        ed25519.PrivateKey
+	identity   *age.X25519Identity
+	recipients stream.Recipients
+	identities stream.Identities
+	vault      *mapVault
+	warnings   []string
 }
 
 func newWorld(t testing.TB) *world {
@@ -42,7 +45,14 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{t: t, key: key, identity: identity, vault: &mapVault{objects: map[string][]byte{}}}
+	recipients, err := stream.ParseRecipients([]string{identity.Recipient().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{
+		t: t, key: key, identity: identity, recipients: recipients, identities: stream.Identities{Age: []age.Identity{identity}},
+		vault: &mapVault{objects: map[string][]byte{}},
+	}
 }
 
 func (w *world) public() ed25519.PublicKey { return w.key.Public().(ed25519.PublicKey) }
@@ -63,10 +73,9 @@ func (w *world) backup(ref holdfast.Ref, streams ...plain) holdfast.Manifest {
 	m := holdfast.Manifest{Format: holdfast.ManifestFormat, Ref: ref, Started: ref.ID.Time(), Restore: []string{"by hand"}}
 	for _, p := range streams {
 		var stored bytes.Buffer
-		o, encryption := stream.Options{Compression: stream.Zstd}, holdfast.Encryption{Format: "none"}
+		o := stream.Options{Compression: stream.Zstd}
 		if !p.open {
-			o.Recipients = []age.Recipient{w.identity.Recipient()}
-			encryption = holdfast.Encryption{Format: "age", Recipients: []string{w.identity.Recipient().String()}}
+			o.Recipients = w.recipients
 		}
 		enc, err := stream.NewEncoder(&stored, o)
 		if err == nil {
@@ -80,10 +89,10 @@ func (w *world) backup(ref holdfast.Ref, streams ...plain) holdfast.Manifest {
 		}
 		sums := enc.Sums()
 		s := holdfast.Stream{
-			Name: p.name, File: p.file + stream.Extension(stream.Zstd, !p.open), PlainFile: p.file, Source: p.facts,
+			Name: p.name, File: p.file + o.Extension(), PlainFile: p.file, Source: p.facts,
 			PlainSize: sums.PlainSize, PlainSHA256: sums.PlainSHA256,
 			StoredSize: sums.StoredSize, StoredSHA256: sums.StoredSHA256,
-			Compression: stream.Zstd, Encryption: encryption, Checksum: holdfast.ChecksumSHA256,
+			Compression: stream.Zstd, Encryption: o.Recipients.Encryption(), Checksum: holdfast.ChecksumSHA256,
 		}
 		s.Parts = parts(stored.Bytes())
 		m.Streams = append(m.Streams, s)
@@ -125,7 +134,7 @@ var testTransfer = transfer{window: 64 << 10, parallel: 4, failures: 4, stall: t
 	wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
 
 func (w *world) options() Options {
-	return Options{Identities: []age.Identity{w.identity}, Warn: func(text string) { w.warnings = append(w.warnings, text) }}
+	return Options{Identities: w.identities, Warn: func(text string) { w.warnings = append(w.warnings, text) }}
 }
 
 func (w *world) open(ref holdfast.Ref) *Backup {

@@ -81,9 +81,9 @@ func TestWriteToProvesAsReadDoes(t *testing.T) {
 	plain := sqlLike(3<<20 + 5)
 	for _, method := range methods {
 		t.Run(method, func(t *testing.T) {
-			stored, s := encode(t, plain, Options{Compression: method, Recipients: []age.Recipient{id.Recipient()}})
+			stored, s := encode(t, plain, Options{Compression: method, Recipients: to(id)})
 			write := func(stored []byte, s holdfast.Stream, w io.Writer) (int64, error) {
-				d, err := NewDecoder(bytes.NewReader(stored), s, id)
+				d, err := NewDecoder(bytes.NewReader(stored), s, Identities{Age: []age.Identity{id}})
 				if err != nil {
 					return 0, err
 				}

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"filippo.io/age"
-	"github.com/holdfast-backup/holdfast"
 )
 
 // sqlLike returns n bytes that look like a plain pg_dump: COPY blocks of rows
@@ -79,8 +78,24 @@ func feed(b *testing.B, w io.Writer, data []byte) {
 	}
 }
 
-func BenchmarkEncoder(b *testing.B) {
+// benchKinds are the ways to encrypt, with what undoes them.
+func benchKinds(b *testing.B) map[string]struct {
+	to  Recipients
+	ids Identities
+} {
 	id := benchIdentity(b)
+	pgp, ids, _ := keyPair(b)
+	return map[string]struct {
+		to  Recipients
+		ids Identities
+	}{
+		"age":     {to(id), Identities{Age: []age.Identity{id}}},
+		"openpgp": {pgp, ids},
+	}
+}
+
+func BenchmarkEncoder(b *testing.B) {
+	kinds := benchKinds(b)
 	for kind, data := range benchData() {
 		b.Run("sha256/"+kind, func(b *testing.B) {
 			b.SetBytes(benchSize)
@@ -93,10 +108,12 @@ func BenchmarkEncoder(b *testing.B) {
 			Options
 		}{
 			{"none", Options{Compression: None}},
-			{"age", Options{Compression: None, Recipients: []age.Recipient{id.Recipient()}}},
+			{"age", Options{Compression: None, Recipients: kinds["age"].to}},
+			{"openpgp", Options{Compression: None, Recipients: kinds["openpgp"].to}},
 			{"gzip", Options{Compression: Gzip}},
 			{"zstd", Options{Compression: Zstd}},
-			{"zstd+age", Options{Compression: Zstd, Recipients: []age.Recipient{id.Recipient()}}},
+			{"zstd+age", Options{Compression: Zstd, Recipients: kinds["age"].to}},
+			{"zstd+openpgp", Options{Compression: Zstd, Recipients: kinds["openpgp"].to}},
 		} {
 			b.Run(o.name+"/"+kind, func(b *testing.B) {
 				b.SetBytes(benchSize)
@@ -120,38 +137,36 @@ func BenchmarkEncoder(b *testing.B) {
 }
 
 func BenchmarkDecoder(b *testing.B) {
-	id := benchIdentity(b)
+	kinds := benchKinds(b)
 	for kind, data := range benchData() {
 		for _, compression := range []string{Zstd, Gzip, None} {
-			b.Run(compression+"+age/"+kind, func(b *testing.B) {
-				var stored bytes.Buffer
-				e, err := NewEncoder(&stored, Options{Compression: compression, Recipients: []age.Recipient{id.Recipient()}})
-				if err != nil {
-					b.Fatal(err)
-				}
-				feed(b, e, data)
-				if err := e.Close(); err != nil {
-					b.Fatal(err)
-				}
-				sums := e.Sums()
-				s := holdfast.Stream{
-					Compression: compression, Encryption: holdfast.Encryption{Format: "age"},
-					PlainSize: sums.PlainSize, PlainSHA256: sums.PlainSHA256,
-					StoredSize: sums.StoredSize, StoredSHA256: sums.StoredSHA256,
-				}
-				b.SetBytes(benchSize)
-				b.ReportAllocs()
-				for b.Loop() {
-					d, err := NewDecoder(bytes.NewReader(stored.Bytes()), s, id)
+			for encryption, with := range kinds {
+				b.Run(compression+"+"+encryption+"/"+kind, func(b *testing.B) {
+					o := Options{Compression: compression, Recipients: with.to}
+					var stored bytes.Buffer
+					e, err := NewEncoder(&stored, o)
 					if err != nil {
 						b.Fatal(err)
 					}
-					if _, err := io.Copy(io.Discard, d); err != nil {
+					feed(b, e, data)
+					if err := e.Close(); err != nil {
 						b.Fatal(err)
 					}
-					d.Close()
-				}
-			})
+					s := describe(e.Sums(), o)
+					b.SetBytes(benchSize)
+					b.ReportAllocs()
+					for b.Loop() {
+						d, err := NewDecoder(bytes.NewReader(stored.Bytes()), s, with.ids)
+						if err != nil {
+							b.Fatal(err)
+						}
+						if _, err := io.Copy(io.Discard, d); err != nil {
+							b.Fatal(err)
+						}
+						d.Close()
+					}
+				})
+			}
 		}
 	}
 }

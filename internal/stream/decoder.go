@@ -30,32 +30,22 @@ type Decoder struct {
 }
 
 // NewDecoder returns a Decoder of the stored stream r that s describes. Where s
-// is encrypted it needs an identity that fits; *age.NoIdentityMatchError in the
-// error's chain says that none does. The Decoder reads r to its end and does
-// not close it.
+// is encrypted it needs an identity that fits: ErrNoIdentity if none does, a
+// LockedError if one does that cannot be unlocked. The Decoder reads r to its end
+// and does not close it.
 //
 // At the end of the plain stream, sizes and SHA-256 of both forms have been
 // compared with s: io.EOF means that every byte is proven. Anything that
 // differs is holdfast.ErrCorrupt; an error of r itself is returned as it is.
 // Until io.EOF what was read is not proven and must not be put to use.
-func NewDecoder(r io.Reader, s holdfast.Stream, identities ...age.Identity) (*Decoder, error) {
+func NewDecoder(r io.Reader, s holdfast.Stream, identities Identities) (*Decoder, error) {
 	d := &Decoder{want: s, plain: newMeter(), close: func() {}}
 	d.stored = &storedReader{r: r, meter: newMeter(), limit: s.StoredSize}
-	d.opened = d.stored
-	switch s.Encryption.Format {
-	case "age":
-		if len(identities) == 0 {
-			return nil, fmt.Errorf("decrypt stream %q: no identity given", s.Name)
-		}
-		opened, err := age.Decrypt(d.stored, identities...)
-		if err != nil {
-			return nil, d.fault(err)
-		}
-		d.opened = opened
-	case "none":
-	default:
-		return nil, fmt.Errorf("encryption %q: want age or none", s.Encryption.Format)
+	opened, err := open(d.stored, s.Encryption, identities)
+	if err != nil {
+		return nil, d.fault(err)
 	}
+	d.opened = opened
 	decompressed, err := d.decompress(s.Compression)
 	if err != nil {
 		d.close()
@@ -65,6 +55,25 @@ func NewDecoder(r io.Reader, s holdfast.Stream, identities ...age.Identity) (*De
 	below := d.close
 	d.close = func() { d.top.close(); below() }
 	return d, nil
+}
+
+// open returns the reader of what is decrypted.
+func open(stored io.Reader, e holdfast.Encryption, identities Identities) (io.Reader, error) {
+	switch e.Format {
+	case holdfast.EncryptionNone:
+		return stored, nil
+	case holdfast.EncryptionAge:
+		if len(identities.Age) == 0 {
+			return nil, ErrNoIdentity
+		}
+		return age.Decrypt(stored, identities.Age...)
+	case holdfast.EncryptionOpenPGP:
+		if len(identities.OpenPGP) == 0 {
+			return nil, ErrNoIdentity
+		}
+		return openMessage(stored, e.Recipients, identities.OpenPGP)
+	}
+	return nil, fmt.Errorf("encryption %q: want age, openpgp or none", e.Format)
 }
 
 // decompress returns the reader of the plain stream. It reads what is decrypted
@@ -165,14 +174,17 @@ func (d *Decoder) finish() error {
 }
 
 // fault says what an error of one of the layers means: an error of the reader
-// below came through, no identity fits, or the bytes are wrong.
+// below came through, no identity fits or is locked, or the bytes are wrong.
 func (d *Decoder) fault(err error) error {
 	var noMatch *age.NoIdentityMatchError
+	var locked *LockedError
 	switch {
 	case d.stored.failed() != nil:
 		return fmt.Errorf("read stored stream %q: %w", d.want.Name, d.stored.failed())
-	case errors.As(err, &noMatch):
-		return fmt.Errorf("decrypt stream %q: %w", d.want.Name, err)
+	case errors.As(err, &locked):
+		return fmt.Errorf("decrypt stream %q: %w", d.want.Name, locked)
+	case errors.As(err, &noMatch), errors.Is(err, ErrNoIdentity):
+		return fmt.Errorf("decrypt stream %q: %w", d.want.Name, ErrNoIdentity)
 	case errors.Is(err, holdfast.ErrCorrupt):
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"sync/atomic"
 
-	"filippo.io/age"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
@@ -38,8 +37,8 @@ func NewEncoder(w io.Writer, o Options) (*Encoder, error) {
 	}
 	e := &Encoder{plain: newMeter(), stored: storedWriter{w: w, meter: newMeter()}}
 	e.top = &e.stored
-	if len(o.Recipients) > 0 {
-		sealed, err := age.Encrypt(e.top, o.Recipients...)
+	if !o.Recipients.None() {
+		sealed, err := o.Recipients.seal(e.top)
 		if err != nil {
 			return nil, fmt.Errorf("encrypt stream: %w", err)
 		}

@@ -1,7 +1,8 @@
 // Package stream turns a plain stream into what is stored and back: SHA-256 and
-// count, compression, age encryption, SHA-256 and count again. What it writes
-// is what `zstd`, `gzip` and `age` write, so that a restore needs nothing else.
-// It does not cut streams into parts and knows nothing of vaults or networks.
+// count, compression, encryption by age or OpenPGP, SHA-256 and count again. What
+// it writes is what `zstd`, `gzip`, `age` and `gpg` read, so that a restore needs
+// nothing else. It does not cut streams into parts and knows nothing of vaults or
+// networks.
 package stream
 
 import (
@@ -9,8 +10,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-
-	"filippo.io/age"
 )
 
 // Compression methods.
@@ -27,7 +26,7 @@ type Options struct {
 	// Level is 1 to 19 for zstd, 1 to 9 for gzip; 0 is 3 for zstd and 6 for gzip.
 	Level int
 	// Recipients can decrypt the stream. None: it is stored unencrypted.
-	Recipients []age.Recipient
+	Recipients Recipients
 }
 
 // Check returns an error unless the compression is known and the level is one of its own.
@@ -44,13 +43,9 @@ func (o Options) Check() error {
 }
 
 // Extension returns what the stored file's name has after the plain file's:
-// ".zst.age", ".gz", "".
-func Extension(compression string, encrypted bool) string {
-	ext := map[string]string{Zstd: ".zst", Gzip: ".gz"}[compression]
-	if encrypted {
-		ext += ".age"
-	}
-	return ext
+// ".zst.age", ".gz.gpg", "".
+func (o Options) Extension() string {
+	return map[string]string{Zstd: ".zst", Gzip: ".gz"}[o.Compression] + o.Recipients.extension()
 }
 
 // Sums describes a stream before and after.

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -52,18 +51,25 @@ func encode(t testing.TB, plain []byte, o Options) ([]byte, holdfast.Stream) {
 
 func describe(sums Sums, o Options) holdfast.Stream {
 	s := holdfast.Stream{
-		Name: "db", Compression: o.Compression, Encryption: holdfast.Encryption{Format: "none"},
+		Name: "db", Compression: o.Compression,
 		PlainSize: sums.PlainSize, PlainSHA256: sums.PlainSHA256,
 		StoredSize: sums.StoredSize, StoredSHA256: sums.StoredSHA256,
 	}
-	if len(o.Recipients) > 0 {
-		s.Encryption.Format = "age"
-	}
+	s.Encryption = o.Recipients.Encryption()
 	return s
 }
 
+// to returns the identity as recipient.
+func to(id *age.X25519Identity) Recipients {
+	return ageRecipients([]string{id.Recipient().String()}, id.Recipient())
+}
+
 func decode(stored io.Reader, s holdfast.Stream, ids ...age.Identity) ([]byte, error) {
-	d, err := NewDecoder(stored, s, ids...)
+	return decodeWith(stored, s, Identities{Age: ids})
+}
+
+func decodeWith(stored io.Reader, s holdfast.Stream, ids Identities) ([]byte, error) {
+	d, err := NewDecoder(stored, s, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +85,7 @@ func sum(b []byte) string {
 func TestWhatIsEncodedComesBack(t *testing.T) {
 	id := identity(t)
 	for _, method := range methods {
-		for _, recipients := range [][]age.Recipient{nil, {id.Recipient()}} {
+		for _, recipients := range []Recipients{{}, to(id)} {
 			for name, plain := range map[string][]byte{
 				"nothing":  {},
 				"one byte": {1},
@@ -87,7 +93,7 @@ func TestWhatIsEncodedComesBack(t *testing.T) {
 				"random":   randomBytes(5<<20 + 1),
 				"zeros":    make([]byte, 6<<20),
 			} {
-				t.Run(fmt.Sprintf("%s/%d recipients/%s", method, len(recipients), name), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s%s/%s", method, recipients.extension(), name), func(t *testing.T) {
 					stored, s := encode(t, plain, Options{Compression: method, Recipients: recipients})
 					if s.PlainSize != int64(len(plain)) || s.PlainSHA256 != sum(plain) || s.StoredSize != int64(len(stored)) || s.StoredSHA256 != sum(stored) {
 						t.Errorf("sums %+v are not those of the bytes", s)
@@ -110,9 +116,9 @@ func TestAnyOtherStoredStreamIsAnError(t *testing.T) {
 	id := identity(t)
 	plain := sqlLike(70_000)
 	for _, method := range methods {
-		for _, recipients := range [][]age.Recipient{nil, {id.Recipient()}} {
+		for _, recipients := range []Recipients{{}, to(id)} {
 			stored, s := encode(t, plain, Options{Compression: method, Recipients: recipients})
-			t.Run(fmt.Sprintf("%s/%d recipients", method, len(recipients)), func(t *testing.T) {
+			t.Run(method+recipients.extension(), func(t *testing.T) {
 				rapid.Check(t, func(t *rapid.T) {
 					bad := slices.Clone(stored)
 					at := rapid.IntRange(0, len(bad)-1).Draw(t, "at")
@@ -177,7 +183,7 @@ func TestTheReadersOwnErrorIsNotCorruption(t *testing.T) {
 	reset := errors.New("connection reset")
 	for _, method := range methods {
 		for _, at := range []int{0, 10, 70_000} {
-			stored, s := encode(t, randomBytes(300_000), Options{Compression: method, Recipients: []age.Recipient{id.Recipient()}})
+			stored, s := encode(t, randomBytes(300_000), Options{Compression: method, Recipients: to(id)})
 			r := io.MultiReader(bytes.NewReader(stored[:at]), iotest.ErrReader(reset))
 			if _, err := decode(r, s, id); !errors.Is(err, reset) || errors.Is(err, holdfast.ErrCorrupt) {
 				t.Errorf("%s, after %d bytes: got %v, want the reader's error", method, at, err)
@@ -187,13 +193,12 @@ func TestTheReadersOwnErrorIsNotCorruption(t *testing.T) {
 }
 
 func TestIdentitiesThatDoNotFit(t *testing.T) {
-	stored, s := encode(t, []byte("plain"), Options{Compression: None, Recipients: []age.Recipient{identity(t).Recipient()}})
+	stored, s := encode(t, []byte("plain"), Options{Compression: None, Recipients: to(identity(t))})
 	_, err := decode(bytes.NewReader(stored), s, identity(t))
-	var noMatch *age.NoIdentityMatchError
-	if !errors.As(err, &noMatch) || errors.Is(err, holdfast.ErrCorrupt) {
+	if !errors.Is(err, ErrNoIdentity) || errors.Is(err, holdfast.ErrCorrupt) {
 		t.Errorf("another identity: got %v", err)
 	}
-	if _, err := decode(bytes.NewReader(stored), s); err == nil || !strings.Contains(err.Error(), "no identity given") {
+	if _, err := decode(bytes.NewReader(stored), s); !errors.Is(err, ErrNoIdentity) {
 		t.Errorf("no identity: got %v", err)
 	}
 }
@@ -214,7 +219,7 @@ func TestEncoderFailsWhenItsWriterFails(t *testing.T) {
 	id := identity(t)
 	for _, method := range methods {
 		for _, room := range []int{1000, 1 << 20, 3 << 20} {
-			e, err := NewEncoder(&failingWriter{room}, Options{Compression: method, Recipients: []age.Recipient{id.Recipient()}})
+			e, err := NewEncoder(&failingWriter{room}, Options{Compression: method, Recipients: to(id)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -254,16 +259,18 @@ func TestEveryLevelComesBack(t *testing.T) {
 }
 
 func TestExtension(t *testing.T) {
+	age, pgp := to(identity(t)), Recipients{format: holdfast.EncryptionOpenPGP}
 	for _, tt := range []struct {
 		compression string
-		encrypted   bool
+		recipients  Recipients
 		want        string
 	}{
-		{Zstd, true, ".zst.age"}, {Gzip, true, ".gz.age"}, {None, true, ".age"},
-		{Zstd, false, ".zst"}, {Gzip, false, ".gz"}, {None, false, ""},
+		{Zstd, age, ".zst.age"}, {Gzip, age, ".gz.age"}, {None, age, ".age"},
+		{Zstd, pgp, ".zst.gpg"}, {Gzip, pgp, ".gz.gpg"}, {None, pgp, ".gpg"},
+		{Zstd, Recipients{}, ".zst"}, {Gzip, Recipients{}, ".gz"}, {None, Recipients{}, ""},
 	} {
-		if got := Extension(tt.compression, tt.encrypted); got != tt.want {
-			t.Errorf("%s, %v: got %q, want %q", tt.compression, tt.encrypted, got, tt.want)
+		if got := (Options{Compression: tt.compression, Recipients: tt.recipients}).Extension(); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.compression, got, tt.want)
 		}
 	}
 }
@@ -283,7 +290,7 @@ func TestTheToolsReadIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	recipients, _, err := ParseRecipients([]string{id.Recipient().String(), string(public)})
+	recipients, err := ParseRecipients([]string{id.Recipient().String(), string(public)})
 	if err != nil {
 		t.Fatal(err)
 	}

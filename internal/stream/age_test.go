@@ -46,12 +46,12 @@ func TestRecipientsOfEveryKindDecrypt(t *testing.T) {
 		{"ssh-ed25519 with a comment", "  " + sshText + " root@web1\n", sshText, sshIdentity},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			recipients, canonical, err := ParseRecipients([]string{tt.text, tt.text})
+			recipients, err := ParseRecipients([]string{tt.text, tt.text})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]string{tt.canonical}, canonical); diff != "" || len(recipients) != 1 {
-				t.Errorf("%d recipients, canonical (-want +got):\n%s", len(recipients), diff)
+			if diff := cmp.Diff([]string{tt.canonical}, recipients.Names()); diff != "" {
+				t.Errorf("names (-want +got):\n%s", diff)
 			}
 			stored, s := encode(t, []byte("plain"), Options{Compression: Zstd, Recipients: recipients})
 			if got, err := decode(bytes.NewReader(stored), s, tt.identity); err != nil || string(got) != "plain" {
@@ -59,10 +59,10 @@ func TestRecipientsOfEveryKindDecrypt(t *testing.T) {
 			}
 		})
 	}
-	if _, _, err := ParseRecipients([]string{classic.Recipient().String(), hybrid.Recipient().String()}); err == nil {
+	if _, err := ParseRecipients([]string{classic.Recipient().String(), hybrid.Recipient().String()}); err == nil {
 		t.Error("a classic and a hybrid recipient together: no error")
 	}
-	if _, _, err := ParseRecipients([]string{classic.Recipient().String(), sshText}); err != nil {
+	if _, err := ParseRecipients([]string{classic.Recipient().String(), sshText}); err != nil {
 		t.Errorf("an age and an SSH recipient together: %v", err)
 	}
 }
@@ -79,7 +79,7 @@ func TestRecipientsThatAreNone(t *testing.T) {
 		"a passphrase":         {"correct horse battery staple"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := ParseRecipients(texts)
+			_, err := ParseRecipients(texts)
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -96,15 +96,15 @@ func FuzzParseRecipients(f *testing.F) {
 	f.Add("AGE-SECRET-KEY-1")
 	f.Add("age1pq1")
 	f.Fuzz(func(t *testing.T, text string) {
-		recipients, canonical, err := ParseRecipients([]string{text})
+		recipients, err := ParseRecipients([]string{text})
 		if err != nil {
 			return
 		}
-		if len(recipients) != 1 {
-			t.Fatalf("%d recipients", len(recipients))
+		if len(recipients.Names()) != 1 {
+			t.Fatalf("%d recipients", len(recipients.Names()))
 		}
-		if _, again, err := ParseRecipients(canonical); err != nil || again[0] != canonical[0] {
-			t.Errorf("canonical %q reads %q, %v", canonical, again, err)
+		if again, err := ParseRecipients(recipients.Names()); err != nil || again.Names()[0] != recipients.Names()[0] {
+			t.Errorf("canonical %q reads %q, %v", recipients.Names(), again.Names(), err)
 		}
 	})
 }
