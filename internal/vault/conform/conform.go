@@ -77,7 +77,7 @@ func Checks() []Check {
 	var all []Check
 	for _, some := range [][]Check{
 		listChecks(), readChecks(), putChecks(), keyChecks(),
-		uploadChecks(), completeChecks(), partChecks(), downloadChecks(),
+		uploadChecks(), completeChecks(), partChecks(), receiveChecks(), downloadChecks(),
 		deleteChecks(), stateChecks(), contextChecks(),
 	} {
 		all = append(all, some...)

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/vault/mem"
 )
 
@@ -87,6 +90,59 @@ func TestWithoutHooksChecksSayThatTheyDidNotRun(t *testing.T) {
 	for _, r := range Run(t.Context(), env) {
 		if r.Skipped() != want[r.Name] {
 			t.Errorf("%s: skipped %v, want %v (%v)", r.Name, r.Skipped(), want[r.Name], r.Err)
+		}
+	}
+}
+
+// unsigned is a vault that signs nothing.
+type unsigned struct{ *mem.Vault }
+
+func (unsigned) SignPart(context.Context, holdfast.Upload, holdfast.Part, time.Duration) (holdfast.Request, error) {
+	return holdfast.Request{}, errors.ErrUnsupported
+}
+
+func (unsigned) SignDownload(context.Context, string, string, time.Duration) (holdfast.Request, error) {
+	return holdfast.Request{}, errors.ErrUnsupported
+}
+
+// signing are the checks that need a vault that signs.
+func signing() []string {
+	return []string{
+		"part-size", "part-checksum", "part-method", "part-tampered", "part-expired", "part-repeated", "part-late",
+		"download", "download-range", "download-method", "download-tampered", "download-expired",
+	}
+}
+
+func TestOfAVaultThatSignsNothingAllButSigningIsChecked(t *testing.T) {
+	vault, env := newMem(t)
+	env.Vault = unsigned{vault}
+	for _, r := range Run(t.Context(), env) {
+		if r.Skipped() != slices.Contains(signing(), r.Name) || r.Err != nil && !r.Skipped() {
+			t.Errorf("%s: skipped %v (%v)", r.Name, r.Skipped(), r.Err)
+		}
+	}
+}
+
+func TestAVaultThatNeitherSignsNorReceivesFails(t *testing.T) {
+	vault, env := newMem(t)
+	env.Vault = struct{ holdfast.Vault }{unsigned{vault}}
+	failed := 0
+	for _, r := range Run(t.Context(), env) {
+		if r.Err != nil && !r.Skipped() {
+			failed++
+		}
+	}
+	if failed < len(signing()) {
+		t.Errorf("got %d failures, want all that send a part", failed)
+	}
+}
+
+func TestOfAVaultThatDoesNotReceiveAllElseIsChecked(t *testing.T) {
+	vault, env := newMem(t)
+	env.Vault = struct{ holdfast.Vault }{vault}
+	for _, r := range Run(t.Context(), env) {
+		if r.Skipped() != strings.HasPrefix(r.Name, "receive-") || r.Err != nil && !r.Skipped() {
+			t.Errorf("%s: skipped %v (%v)", r.Name, r.Skipped(), r.Err)
 		}
 	}
 }

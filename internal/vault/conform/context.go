@@ -29,10 +29,11 @@ func contextEnded(ctx context.Context, s *scratch) error {
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
 	v := s.Vault
-	for _, c := range []struct {
+	type tried struct {
 		doing string
 		call  func() error
-	}{
+	}
+	calls := []tried{
 		{"list", func() error { _, err := s.list(ended, s.prefix); return err }},
 		{"list uploads", func() error { _, err := s.unfinished(ended, s.prefix); return err }},
 		{"open", func() error { _, err := s.read(ended, key, 0, -1); return err }},
@@ -43,7 +44,11 @@ func contextEnded(ctx context.Context, s *scratch) error {
 		{"delete", func() error { return v.Delete(ended, key) }},
 		{"load", func() error { _, _, err := v.Load(ended, s.state+"document"); return err }},
 		{"swap", func() error { _, err := v.Swap(ended, s.state+"document", []byte("other"), tag); return err }},
-	} {
+	}
+	if _, err := s.receiver(); err == nil {
+		calls = append(calls, tried{"send a part", func() error { _, err := s.receive(ended, u, 2, body); return err }})
+	}
+	for _, c := range calls {
 		if err := wants(c.doing+" after the context has ended", c.call(), context.Canceled); err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ func (s *scratch) signed(ctx context.Context, ttl time.Duration) (key string, r 
 	if err := s.Vault.Put(ctx, key, []byte(downloadBody)); err != nil {
 		return key, r, err
 	}
-	r, err = s.Vault.SignDownload(ctx, key, "crm.sql.zst.age", ttl)
+	r, err = s.signDownload(ctx, key, "crm.sql.zst.age", ttl)
 	return key, r, err
 }
 

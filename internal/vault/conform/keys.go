@@ -2,6 +2,7 @@ package conform
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path"
@@ -27,7 +28,10 @@ func keysPlain(ctx context.Context, s *scratch) error {
 		if err := s.holds(ctx, key, []byte(key)); err != nil {
 			return err
 		}
-		req, err := s.Vault.SignDownload(ctx, key, path.Base(key), time.Hour)
+		req, err := s.signDownload(ctx, key, path.Base(key), time.Hour)
+		if errors.Is(err, ErrNotRunnable) {
+			continue // a vault that signs nothing has no downloads
+		}
 		if err != nil {
 			return err
 		}

@@ -121,7 +121,7 @@ func partExpired(ctx context.Context, s *scratch) error {
 	if err != nil {
 		return err
 	}
-	r, err := s.Vault.SignPart(ctx, u, s.part(1, body), brief)
+	r, err := s.signPart(ctx, u, s.part(1, body), brief)
 	if err != nil {
 		return err
 	}

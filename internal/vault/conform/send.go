@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -75,16 +76,59 @@ func (s *scratch) part(n int, body []byte) holdfast.Part {
 
 // sign signs body as part n of the upload.
 func (s *scratch) sign(ctx context.Context, u holdfast.Upload, n int, body []byte) (holdfast.Request, error) {
-	return s.Vault.SignPart(ctx, u, s.part(n, body), time.Hour)
+	return s.signPart(ctx, u, s.part(n, body), time.Hour)
 }
 
-// sendPart signs body as part n and sends it.
+// signPart is the vault's SignPart; ErrNotRunnable where there is nothing to sign
+// and the vault receives parts instead.
+func (s *scratch) signPart(ctx context.Context, u holdfast.Upload, p holdfast.Part, ttl time.Duration) (holdfast.Request, error) {
+	r, err := s.Vault.SignPart(ctx, u, p, ttl)
+	return r, s.unsigned(err)
+}
+
+// signDownload is signPart for SignDownload.
+func (s *scratch) signDownload(ctx context.Context, key, file string, ttl time.Duration) (holdfast.Request, error) {
+	r, err := s.Vault.SignDownload(ctx, key, file, ttl)
+	return r, s.unsigned(err)
+}
+
+func (s *scratch) unsigned(err error) error {
+	if _, receives := s.Vault.(holdfast.Receiver); receives && errors.Is(err, errors.ErrUnsupported) {
+		return fmt.Errorf("needs a vault that signs: %w", ErrNotRunnable)
+	}
+	return err
+}
+
+// sendPart signs body as part n and sends it, or hands it to the vault where that
+// signs nothing.
 func (s *scratch) sendPart(ctx context.Context, u holdfast.Upload, n int, body []byte) (holdfast.Part, error) {
 	r, err := s.sign(ctx, u, n, body)
+	if errors.Is(err, ErrNotRunnable) {
+		return s.receive(ctx, u, n, body)
+	}
 	if err != nil {
 		return holdfast.Part{}, err
 	}
 	return s.sendSigned(ctx, r, n, body)
+}
+
+// receiver returns the vault as one that receives parts.
+func (s *scratch) receiver() (holdfast.Receiver, error) {
+	receiver, ok := s.Vault.(holdfast.Receiver)
+	if !ok {
+		return nil, fmt.Errorf("needs a vault that receives parts by itself: %w", ErrNotRunnable)
+	}
+	return receiver, nil
+}
+
+// receive hands body to the vault as part n.
+func (s *scratch) receive(ctx context.Context, u holdfast.Upload, n int, body []byte) (holdfast.Part, error) {
+	receiver, err := s.receiver()
+	if err != nil {
+		return holdfast.Part{}, err
+	}
+	p := s.part(n, body)
+	return p, receiver.SendPart(ctx, u, p, bytes.NewReader(body))
 }
 
 // sendSigned sends part n, which the store has to accept.

@@ -149,15 +149,17 @@ func abort(ctx context.Context, s *scratch) error {
 	if err != nil {
 		return err
 	}
-	again, err := s.sign(ctx, u, 1, body)
-	if err != nil {
-		return err
+	again, unsigned := s.sign(ctx, u, 1, body)
+	if unsigned != nil && !errors.Is(unsigned, ErrNotRunnable) {
+		return unsigned
 	}
 	if err := s.Vault.AbortUpload(ctx, u); err != nil {
 		return err
 	}
-	if err := s.refused(ctx, "send a part of an aborted upload", again, body); err != nil {
-		return err
+	if unsigned == nil {
+		if err := s.refused(ctx, "send a part of an aborted upload", again, body); err != nil {
+			return err
+		}
 	}
 	err = s.Vault.CompleteUpload(ctx, u, parts, int64(len(body)))
 	if err := wants("complete an aborted upload", err, holdfast.ErrNotExist); err != nil {

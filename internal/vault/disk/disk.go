@@ -18,6 +18,8 @@
 //	                     short         the number of the one part that is shorter than its place
 //	                     00001.json    the receipt of part 1: its size and checksum
 //	                     00001.lock    held by who sends part 1, and there no longer
+//	<dir>/.<name>.begun/               hides an object that package sftp is writing in place …
+//	<dir>/.<name>.done/                … until this is there
 //
 // Directories have mode 0700, files 0600.
 //
@@ -143,4 +145,7 @@ func open(root string, o Options) (*Vault, error) {
 // Close lets go of the directory. No call may follow or be under way.
 func (v *Vault) Close() error { return v.root.Close() }
 
-var _ holdfast.Vault = (*Vault)(nil)
+var (
+	_ holdfast.Vault    = (*Vault)(nil)
+	_ holdfast.Receiver = (*Vault)(nil)
+)

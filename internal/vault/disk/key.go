@@ -33,6 +33,18 @@ func checkKey(key string) error {
 // not a plain file in plain directories: symbolic links are not followed, even
 // where they stay inside the root.
 func (v *Vault) stat(key string) (fs.FileInfo, error) {
+	info, err := v.lstat(key)
+	if err != nil {
+		return nil, err
+	}
+	if hidden, err := v.hidden(key); err != nil || hidden {
+		return nil, cmp.Or(err, holdfast.ErrNotExist)
+	}
+	return info, nil
+}
+
+// lstat is stat for what is begun and not done too.
+func (v *Vault) lstat(key string) (fs.FileInfo, error) {
 	if ok, err := v.isDir(path.Dir(key)); err != nil || !ok {
 		return nil, cmp.Or(err, holdfast.ErrNotExist)
 	}

@@ -110,8 +110,8 @@ type entry struct {
 }
 
 // readDir returns what is in the directory name of parent, in the byte order of
-// full keys: "a-b/" sorts before "a/". Links, and the vault's own names, which
-// begin with a dot, are left out.
+// full keys: "a-b/" sorts before "a/". Links, the vault's own names, which begin
+// with a dot, and objects that are begun and not done are left out.
 func readDir(parent *os.Root, name string) ([]entry, error) {
 	f, err := parent.Open(name)
 	if err != nil {
@@ -121,6 +121,10 @@ func readDir(parent *os.Root, name string) ([]entry, error) {
 	all, err := f.ReadDir(-1)
 	if err != nil {
 		return nil, err
+	}
+	m := marks{}
+	for _, e := range all {
+		m.add(e.Name())
 	}
 	entries := make([]entry, 0, len(all))
 	for _, e := range all {
@@ -135,7 +139,7 @@ func readDir(parent *os.Root, name string) ([]entry, error) {
 		case name[0] == '.':
 		case info.IsDir():
 			entries = append(entries, entry{name + "/", info})
-		case info.Mode().IsRegular():
+		case info.Mode().IsRegular() && !m.hide(name):
 			entries = append(entries, entry{name, info})
 		}
 	}

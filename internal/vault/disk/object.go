@@ -140,12 +140,16 @@ func (v *Vault) delete(ctx context.Context, key string) error {
 	if checkKey(key) != nil {
 		return nil
 	}
-	if _, err := v.stat(key); errors.Is(err, holdfast.ErrNotExist) {
+	// What is begun and not done goes too.
+	if _, err := v.lstat(key); errors.Is(err, holdfast.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return err
 	}
 	if err := v.root.Remove(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := v.unmark(key); err != nil {
 		return err
 	}
 	dir := path.Dir(key)

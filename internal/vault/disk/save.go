@@ -34,7 +34,10 @@ func (v *Vault) writeFile(name string, body []byte) error {
 // publish makes the flushed file appear under key, atomically and for good;
 // fs.ErrExist if the key is taken. The file keeps its old name too.
 func (v *Vault) publish(ctx context.Context, file, key string) error {
-	return v.place(ctx, file, key, v.root.Link)
+	if err := v.place(ctx, file, key, v.root.Link); err != nil {
+		return err
+	}
+	return v.vouch(key)
 }
 
 // replace makes the flushed file appear under key in place of what is there.

@@ -49,14 +49,8 @@ func (v *Vault) SignPart(ctx context.Context, u holdfast.Upload, p holdfast.Part
 }
 
 func (v *Vault) signPart(ctx context.Context, u holdfast.Upload, p holdfast.Part, ttl time.Duration) (holdfast.Request, error) {
-	if p.Number < 1 || p.Number > holdfast.MaxParts {
-		return holdfast.Request{}, fmt.Errorf("parts are numbered from 1 to %d", holdfast.MaxParts)
-	}
-	if most := holdfast.PartSize(p.Number, holdfast.MaxParts); p.Size < 1 || p.Size > most {
-		return holdfast.Request{}, fmt.Errorf("%d bytes, want 1 to %d", p.Size, most)
-	}
-	if !sumPattern.MatchString(p.Sum) {
-		return holdfast.Request{}, fmt.Errorf("checksum %q: want a SHA-256 in lower-case hex", p.Sum)
+	if err := checkPart(p); err != nil {
+		return holdfast.Request{}, err
 	}
 	if _, err := v.readUpload(u.ID, u.Key); err != nil {
 		return holdfast.Request{}, err

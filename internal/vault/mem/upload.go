@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"iter"
 	"strings"
 	"time"
@@ -44,8 +45,8 @@ func (v *Vault) SignPart(ctx context.Context, u holdfast.Upload, p holdfast.Part
 	if err := v.enter(ctx, "SignPart", u.Key); err != nil {
 		return holdfast.Request{}, err
 	}
-	if p.Number < 1 || p.Number > v.Limits.MaxParts || p.Size < 1 {
-		return holdfast.Request{}, fmt.Errorf("sign part %d of %q: no such part of %d bytes", p.Number, u.Key, p.Size)
+	if err := v.checkPart(p); err != nil {
+		return holdfast.Request{}, fmt.Errorf("sign part %d of %q: %w", p.Number, u.Key, err)
 	}
 	v.mu.Lock()
 	_, err := v.find(u)
@@ -54,6 +55,38 @@ func (v *Vault) SignPart(ctx context.Context, u holdfast.Upload, p holdfast.Part
 		return holdfast.Request{}, fmt.Errorf("sign part %d of %q: %w", p.Number, u.Key, err)
 	}
 	return v.sign(claims{Kind: kindPart, Key: u.Key, Upload: u.ID, Number: p.Number, Size: p.Size, Sum: p.Sum}, ttl), nil
+}
+
+// SendPart implements holdfast.Receiver.
+func (v *Vault) SendPart(ctx context.Context, u holdfast.Upload, p holdfast.Part, body io.Reader) error {
+	if err := v.enter(ctx, "SendPart", u.Key); err != nil {
+		return err
+	}
+	if err := v.sendPart(u, p, body); err != nil {
+		return fmt.Errorf("send part %d of %q: %w", p.Number, u.Key, err)
+	}
+	return nil
+}
+
+func (v *Vault) sendPart(u holdfast.Upload, p holdfast.Part, body io.Reader) error {
+	if err := v.checkPart(p); err != nil {
+		return err
+	}
+	stored, err := io.ReadAll(io.LimitReader(body, p.Size+1))
+	if err != nil {
+		return fmt.Errorf("read body: %w", err)
+	}
+	if int64(len(stored)) != p.Size || v.sum(stored) != p.Sum {
+		return fmt.Errorf("body: %w", holdfast.ErrCorrupt)
+	}
+	return v.store(claims{Key: u.Key, Upload: u.ID, Number: p.Number}, stored)
+}
+
+func (v *Vault) checkPart(p holdfast.Part) error {
+	if p.Number < 1 || p.Number > v.Limits.MaxParts || p.Size < 1 {
+		return fmt.Errorf("no such part of %d bytes", p.Size)
+	}
+	return nil
 }
 
 // CompleteUpload implements holdfast.Uploader.
@@ -149,7 +182,7 @@ func (v *Vault) find(u holdfast.Upload) (*upload, error) {
 	return up, nil
 }
 
-// store keeps a part that a signed request has brought.
+// store keeps a part that has come.
 func (v *Vault) store(c claims, body []byte) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -1,0 +1,73 @@
+package sftp
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// maxSegment leaves room for what is put around a name to mark it.
+const maxSegment = 255 - len(".") - len(begunSuffix)
+
+// checkKey returns an error unless the key names a file below the root that is
+// none of the vault's own: no empty segment, none that begins with a dot, and
+// nothing that some system takes for a separator or an end. See disk/key.go.
+func checkKey(key string) error {
+	if key == "" || !utf8.ValidString(key) || strings.ContainsAny(key, "\\\x00") {
+		return fmt.Errorf("key %q: not usable in a vault", key)
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment == "" || segment[0] == '.' || len(segment) > maxSegment {
+			return fmt.Errorf("key %q: not usable in a vault", key)
+		}
+	}
+	return nil
+}
+
+// seen is what lies at a key.
+type seen struct {
+	info   fs.FileInfo // of the object, whole or not; nil if there is none
+	dir    bool        // the directory that it lies in is there
+	hidden bool        // the object was begun in place and is not done
+	begun  bool
+	done   bool
+}
+
+// there reports whether there is an object.
+func (s seen) there() bool { return s.info != nil && !s.hidden }
+
+// look returns what lies at the key, all at once. Symbolic links are not followed,
+// not even inside the root, as far as the server does as it says: what is one, or
+// lies behind one, is not there.
+func (o op) look(key string) (seen, error) {
+	names := []string{key, begunMark(key), doneMark(key)}
+	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
+		names = append(names, dir)
+	}
+	infos := make([]fs.FileInfo, len(names))
+	for _, err := range together(len(names), func(i int) (err error) {
+		infos[i], err = o.lstat(names[i])
+		return err
+	}) {
+		if err != nil && !isNotExist(err) {
+			return seen{}, err
+		}
+	}
+	s := seen{info: infos[0], dir: true, begun: infos[1] != nil, done: infos[2] != nil}
+	for i, dir := range infos[3:] {
+		if dir != nil && !dir.IsDir() {
+			// A file, or a link to somewhere else.
+			return seen{}, fmt.Errorf("%q is no directory: %w", names[3+i], holdfast.ErrNotExist)
+		}
+		s.dir = s.dir && dir != nil
+	}
+	s.hidden = s.begun && !s.done
+	if s.info != nil && !s.info.Mode().IsRegular() {
+		return seen{}, fmt.Errorf("it is no plain file: %w", holdfast.ErrNotExist)
+	}
+	return s, nil
+}

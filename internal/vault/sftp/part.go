@@ -1,0 +1,204 @@
+package sftp
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// errOvertaken is what a sender gets whose upload has ended meanwhile.
+var errOvertaken = errors.New("the upload has ended")
+
+// SendPart implements holdfast.Receiver. The part is written at its place while its
+// bytes are hashed, flushed, and counts if they were the right ones. Where the
+// connection is lost it is sent again if body is an io.Seeker.
+func (v *Vault) SendPart(ctx context.Context, u holdfast.Upload, p holdfast.Part, body io.Reader) error {
+	return v.wrap(fmt.Sprintf("send part %d of", p.Number), u.Key, v.send(ctx, u, p, body))
+}
+
+func (v *Vault) send(ctx context.Context, u holdfast.Upload, p holdfast.Part, body io.Reader) error {
+	if err := checkPart(p); err != nil {
+		return err
+	}
+	known, err := v.known(ctx, u)
+	if err != nil {
+		return err
+	}
+	within, leave, err := known.enter(ctx, p.Number)
+	if err != nil {
+		return err
+	}
+	from := &source{s: body, sum: sha256.New()}
+	if stored, ok := known.stored(p.Number); ok && stored.Size == p.Size && stored.Sum == p.Sum {
+		// Sent again because the answer was lost: nothing to write.
+		defer leave()
+		_, err := io.Copy(io.Discard, io.LimitReader(from, p.Size))
+		return from.check(p, err)
+	}
+	known.forget(p.Number)
+	// Whoever is done with this part may not be done with body: a call that is left
+	// behind is still under way. The next sender of the part waits for it.
+	var under sync.WaitGroup
+	_, err = retry(within, v, func() (struct{}, error) {
+		if err := from.rewind(); err != nil {
+			return struct{}{}, err
+		}
+		under.Add(1)
+		return once(within, v, true, func(o op) (none struct{}, err error) {
+			return none, from.brokenOff(o.sendPart(known.data(u.ID), p, from))
+		}, under.Done)
+	})
+	from.close()
+	if err == nil {
+		known.keep(p)
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		err = errOvertaken
+	}
+	go func() {
+		under.Wait()
+		leave()
+	}()
+	return err
+}
+
+// sendPart writes the part at its place in the file.
+func (o op) sendPart(name string, p holdfast.Part, from *source) error {
+	f, err := o.open(name, os.O_WRONLY)
+	if err != nil {
+		return notExist(err)
+	}
+	if _, err = f.Seek(holdfast.PartOffset(p.Number, holdfast.MaxParts), io.SeekStart); err == nil {
+		from.waits = o.s
+		o.s.enter()
+		_, err = f.ReadFromWithConcurrency(io.LimitReader(from, p.Size), o.s.depth)
+		o.s.leave()
+		from.waits = nil
+		if from.err == nil {
+			err = o.full(o.s.cause(err))
+		}
+		if err == nil || from.err != nil {
+			err = from.check(p, from.err)
+		}
+	}
+	if err == nil {
+		err = o.full(o.flush(f))
+	}
+	if closing := o.close(f); err == nil {
+		err = o.full(closing)
+	}
+	return err
+}
+
+// checkPart returns an error unless there can be such a part.
+func checkPart(p holdfast.Part) error {
+	if p.Number < 1 || p.Number > holdfast.MaxParts {
+		return fmt.Errorf("parts are numbered from 1 to %d", holdfast.MaxParts)
+	}
+	if most := holdfast.PartSize(p.Number, holdfast.MaxParts); p.Size < 1 || p.Size > most {
+		return fmt.Errorf("%d bytes, want 1 to %d", p.Size, most)
+	}
+	if len(p.Sum) != hex.EncodedLen(sha256.Size) {
+		return fmt.Errorf("checksum %q: want a SHA-256 in lower-case hex", p.Sum)
+	}
+	return nil
+}
+
+// source is the body of a part, hashed as it is read. It can be closed while it is
+// read, after which it is not touched.
+type source struct {
+	waits *session // which does not stall while the body is waited for
+
+	mu     sync.Mutex
+	s      io.Reader
+	sum    hash.Hash
+	n      int64 // bytes that have been read
+	err    error // why reading has failed before the end
+	closed bool
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	if s.waits != nil {
+		s.waits.leave()
+		defer s.waits.enter()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		s.err = os.ErrClosed
+		return 0, s.err
+	}
+	n, err := s.s.Read(p)
+	s.sum.Write(p[:n])
+	s.n += int64(n)
+	if err != nil && err != io.EOF {
+		s.err = fmt.Errorf("read body: %w", err)
+		err = s.err
+	}
+	return n, err
+}
+
+// check returns an error unless body was read without one and has the bytes of the
+// part, and no more.
+func (s *source) check(p holdfast.Part, err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err != nil:
+		return err
+	case s.closed:
+		return os.ErrClosed
+	case s.n != p.Size || hex.EncodeToString(s.sum.Sum(nil)) != p.Sum:
+		return fmt.Errorf("body: %w", holdfast.ErrCorrupt)
+	}
+	if n, _ := io.ReadFull(s.s, make([]byte, 1)); n > 0 {
+		return fmt.Errorf("body has more than %d bytes: %w", p.Size, holdfast.ErrCorrupt)
+	}
+	return nil
+}
+
+// rewind begins anew.
+func (s *source) rewind() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.n == 0 {
+		return nil
+	}
+	if _, err := s.s.(io.Seeker).Seek(-s.n, io.SeekCurrent); err != nil {
+		return fmt.Errorf("rewind body: %w", err)
+	}
+	s.n, s.err = 0, nil
+	s.sum.Reset()
+	return nil
+}
+
+// brokenOff makes of a lost connection one that is not tried again, where body
+// can't be read again.
+func (s *source) brokenOff(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, again := s.s.(io.Seeker); isLost(err) && s.n > 0 && !again {
+		return &halfSent{err}
+	}
+	return err
+}
+
+func (s *source) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+}
+
+// halfSent is a lost connection that nobody here can make up for.
+type halfSent struct{ err error }
+
+func (h *halfSent) Error() string { return h.err.Error() }
+func (h *halfSent) Unwrap() error { return h.err }

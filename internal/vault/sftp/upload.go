@@ -1,0 +1,237 @@
+package sftp
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// Files of an upload.
+const (
+	uploadFile = "upload.json"
+	dataFile   = "data"
+)
+
+// uploadID is what rand.Text makes; nothing else becomes part of a path.
+var uploadID = regexp.MustCompile(`^[A-Z2-7]{26}$`)
+
+// uploadRecord is upload.json, as package disk writes it.
+type uploadRecord struct {
+	Key     string    `json:"key"`
+	Started time.Time `json:"started"`
+}
+
+func uploadPath(id, file string) string { return path.Join(uploadsDir, id, file) }
+
+// UploadLimits implements holdfast.Uploader.
+func (v *Vault) UploadLimits() holdfast.UploadLimits {
+	return holdfast.UploadLimits{MaxParts: holdfast.MaxParts, Checksum: holdfast.ChecksumSHA256}
+}
+
+// SignPart implements holdfast.Uploader: there is nothing to sign with; see
+// SendPart.
+func (v *Vault) SignPart(_ context.Context, u holdfast.Upload, p holdfast.Part, _ time.Duration) (holdfast.Request, error) {
+	return holdfast.Request{}, v.wrap(fmt.Sprintf("sign part %d of", p.Number), u.Key, errors.ErrUnsupported)
+}
+
+// StartUpload implements holdfast.Uploader. On a server that forbids to rename and
+// to remove, the object is visible from here on, and its key taken.
+func (v *Vault) StartUpload(ctx context.Context, key string) (holdfast.Upload, error) {
+	if err := checkKey(key); err != nil {
+		return holdfast.Upload{}, err
+	}
+	u, err := v.start(ctx, key)
+	return u, v.wrap("start upload of", key, err)
+}
+
+func (v *Vault) start(ctx context.Context, key string) (holdfast.Upload, error) {
+	if err := ctx.Err(); err != nil {
+		return holdfast.Upload{}, err
+	}
+	text, err := json.Marshal(uploadRecord{key, v.o.Now().UTC()})
+	if err != nil {
+		return holdfast.Upload{}, err
+	}
+	again := false
+	return do(ctx, v, func(o op) (holdfast.Upload, error) {
+		w, err := o.way()
+		if err != nil {
+			return holdfast.Upload{}, err
+		}
+		id := rand.Text() // another one for each attempt
+		if w == inPlace {
+			err = o.startInPlace(key, again)
+			again = true
+		} else {
+			err = o.startUpload(id, text)
+		}
+		if err != nil {
+			return holdfast.Upload{}, err
+		}
+		v.uploads.add(id, newUpload(key, w == inPlace))
+		return holdfast.Upload{Key: key, ID: id}, nil
+	})
+}
+
+// startUpload makes the files of an upload, its record last: without one it is
+// nobody's.
+func (o op) startUpload(id string, record []byte) error {
+	if err := o.makeDirs(path.Join(uploadsDir, id)); err != nil {
+		return err
+	}
+	if err := o.makeEmpty(uploadPath(id, dataFile)); err != nil {
+		return err
+	}
+	return o.writeFile(uploadPath(id, uploadFile), record)
+}
+
+// startInPlace makes the object, empty. After an attempt whose answer was lost, an
+// empty one is that attempt's.
+func (o op) startInPlace(key string, again bool) error {
+	s, err := o.look(key)
+	if err != nil {
+		return err
+	}
+	if again && s.there() && s.info.Size() == 0 {
+		return nil
+	}
+	if s.info != nil || s.begun {
+		return holdfast.ErrExist
+	}
+	if err := o.makeDirs(path.Dir(key)); err != nil {
+		return err
+	}
+	if err := o.makeEmpty(key); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return holdfast.ErrExist
+}
+
+// makeEmpty makes an empty file.
+func (o op) makeEmpty(name string) error {
+	f, err := o.create(name)
+	if err != nil {
+		return err
+	}
+	return o.close(f)
+}
+
+// known returns what is known here of an upload, or makes it if the server has a
+// record of one that this Vault has not begun; holdfast.ErrNotExist if there is
+// none of that id and key.
+func (v *Vault) known(ctx context.Context, u holdfast.Upload) (*upload, error) {
+	if known := v.uploads.get(u.ID); known != nil {
+		if known.key != u.Key {
+			return nil, holdfast.ErrNotExist
+		}
+		return known, nil
+	}
+	if !uploadID.MatchString(u.ID) {
+		return nil, holdfast.ErrNotExist
+	}
+	record, err := do(ctx, v, func(o op) (uploadRecord, error) { return o.readRecord(u.ID) })
+	if err != nil {
+		return nil, err
+	}
+	if record.Key != u.Key {
+		return nil, holdfast.ErrNotExist
+	}
+	return v.uploads.add(u.ID, newUpload(u.Key, false)), nil
+}
+
+// maxRecord is far more than upload.json has, in bytes.
+const maxRecord = 16 << 10
+
+func (o op) readRecord(id string) (record uploadRecord, err error) {
+	text, err := o.read(uploadPath(id, uploadFile), maxRecord)
+	if err != nil {
+		return record, err
+	}
+	if err := json.Unmarshal(text, &record); err != nil || checkKey(record.Key) != nil {
+		return record, fmt.Errorf("record of upload %s: %w", id, holdfast.ErrCorrupt)
+	}
+	return record, nil
+}
+
+// AbortUpload implements holdfast.Uploader. Where nothing can be removed, the
+// upload is no more than forgotten: what has come of it stays.
+func (v *Vault) AbortUpload(ctx context.Context, u holdfast.Upload) error {
+	if err := ctx.Err(); err != nil {
+		return v.wrap("abort upload of", u.Key, err)
+	}
+	if name, stray := strings.CutSuffix(u.ID, straySuffix); stray && uploadID.MatchString(name) && u.Key == "" {
+		_, err := do(ctx, v, func(o op) (none struct{}, err error) { return none, o.remove(path.Join(tempDir, name)) })
+		return v.wrap("abort upload of", u.Key, err)
+	}
+	if !uploadID.MatchString(u.ID) {
+		return nil
+	}
+	return v.wrap("abort upload of", u.Key, v.abort(ctx, u))
+}
+
+func (v *Vault) abort(ctx context.Context, u holdfast.Upload) error {
+	leave, err := v.puts.enter(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	known, err := v.known(ctx, u)
+	unreadable := errors.Is(err, holdfast.ErrCorrupt) || errors.Is(err, holdfast.ErrNotExist)
+	switch {
+	case unreadable && u.Key == "":
+		known = newUpload("", false)
+	case errors.Is(err, holdfast.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	if err := known.shut(ctx); err != nil {
+		return err
+	}
+	_, err = do(ctx, v, func(o op) (none struct{}, err error) {
+		if known.inPlace {
+			err = o.remove(known.key)
+		} else {
+			err = o.discard(u.ID)
+		}
+		if forbidden(err) {
+			v.o.Log.Warn("an upload can't be removed from the server", "key", u.Key, "err", err)
+			err = nil
+		}
+		return none, err
+	})
+	if err == nil {
+		v.uploads.remove(u.ID)
+	}
+	return err
+}
+
+// discard removes the files of an upload.
+func (o op) discard(id string) error {
+	dir := path.Join(uploadsDir, id)
+	entries, err := o.readDir(dir)
+	if isNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := o.remove(path.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	if err := o.rmdir(dir); err != nil && !isNotExist(err) {
+		return err
+	}
+	return nil
+}
