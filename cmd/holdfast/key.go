@@ -18,7 +18,8 @@ func keyCommand(o *options) *cobra.Command {
 
 The private key is written to a file of mode 0600, which is never overwritten;
 the lines for holdfast.yaml are printed. The key lists and downloads backups,
-which stay encrypted. It cannot delete or change anything.`,
+which stay encrypted. It cannot delete or change anything. The subcommands make
+keys of stores; an operator cannot bear their names.`,
 		Example: "  holdfast key ops",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
@@ -46,5 +47,6 @@ operators:
 		},
 	}
 	command.Flags().StringVar(&path, "out", "", "file for the private key (default NAME.key)")
+	command.AddCommand(keyB2Command(o))
 	return command
 }

@@ -44,6 +44,9 @@ type Options struct {
 // Open returns the vault of the configuration. It may be an io.Closer, and one
 // that serves its own URLs has a method Handler() http.Handler.
 func Open(ctx context.Context, c config.Vault, o Options) (holdfast.Vault, error) {
+	if len(c.Adopt) > 0 {
+		return openAdopted(ctx, c, o)
+	}
 	switch {
 	case c.Disk != nil:
 		if err := checkDir(c.Disk.Path, o.Create); err != nil {
@@ -57,12 +60,24 @@ func Open(ctx context.Context, c config.Vault, o Options) (holdfast.Vault, error
 			return nil, err // a typed nil must not become a vault
 		}
 		return v, nil
+	case c.SFTP != nil:
+		v, err := openSFTP(ctx, c.SFTP, o)
+		if err != nil {
+			return nil, err
+		}
+		return v, nil
 	case c.S3 != nil:
 		v, err := openS3(ctx, c.S3, o)
 		if err != nil {
 			return nil, err
 		}
 		return v, nil
+	case c.B2 != nil:
+		v, err := openB2(ctx, c.B2, o)
+		if err != nil {
+			return nil, err
+		}
+		return v, nil
 	}
-	return nil, fmt.Errorf("open vault: no kind given, want disk or s3")
+	return nil, fmt.Errorf("open vault: no kind given, want disk, s3, b2 or sftp")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -45,6 +46,15 @@ func (v *Vault) complete(ctx context.Context, u holdfast.Upload, parts []holdfas
 	if !v.store.TotalSize {
 		if err := v.checkStored(ctx, u, parts); err != nil {
 			return v.gone(ctx, u, err)
+		}
+	}
+	if v.claim != nil {
+		err := v.claim(ctx, u)
+		if errors.Is(err, holdfast.ErrExist) {
+			return v.lost(ctx, u)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	in := &s3.CompleteMultipartUploadInput{

@@ -22,21 +22,22 @@ import (
 
 // Open implements holdfast.Reader.
 func (v *Vault) Open(ctx context.Context, key string, offset, n int64) (io.ReadCloser, error) {
-	body, err := v.open(ctx, key, offset, n)
+	body, err := v.open(ctx, key, nil, offset, n)
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", key, cause(ctx, err))
 	}
 	return body, nil
 }
 
-func (v *Vault) open(ctx context.Context, key string, offset, n int64) (io.ReadCloser, error) {
+// open opens a version of the object, nil for the newest.
+func (v *Vault) open(ctx context.Context, key string, version *string, offset, n int64) (io.ReadCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if v.checkKey(key) != nil {
 		return nil, holdfast.ErrNotExist
 	}
-	in := &s3.GetObjectInput{Bucket: v.bucket, Key: v.name(key)}
+	in := &s3.GetObjectInput{Bucket: v.bucket, Key: v.name(key), VersionId: version}
 	switch {
 	case n == 0:
 		in.Range = aws.String("bytes=0-0") // no range is empty; this one tells whether it is there
@@ -136,7 +137,7 @@ func (v *Vault) same(ctx context.Context, key string, body []byte, there *types.
 }
 
 func (v *Vault) read(ctx context.Context, key string) ([]byte, error) {
-	r, err := v.open(ctx, key, 0, -1)
+	r, err := v.open(ctx, key, nil, 0, -1)
 	if err != nil {
 		return nil, err
 	}

@@ -89,6 +89,12 @@ type Options struct {
 	// Lock forbids deletion for a time after the upload. Nil: it does not.
 	Lock *Lock
 
+	// Claim is asked, when the parts of an upload were found right, whether it may
+	// be completed, by a vault that knows more of a store without conditional
+	// writes than S3 tells. It returns holdfast.ErrExist where the key is another's.
+	// May be nil.
+	Claim func(ctx context.Context, u holdfast.Upload) error
+
 	// Now is the clock that signatures and locks count from. Default time.Now.
 	Now func() time.Time
 	// Client sends the vault's own requests. Default: the SDK's.
@@ -112,6 +118,7 @@ type Vault struct {
 	storageClass string
 	kmsKey       *string
 	lock         *Lock
+	claim        func(ctx context.Context, u holdfast.Upload) error
 	now          func() time.Time
 }
 
@@ -138,7 +145,7 @@ func New(ctx context.Context, o Options) (*Vault, error) {
 	}
 	v := &Vault{
 		client: client, presign: newPresigner(client), store: o.Store, bucket: &o.Bucket, prefix: strings.Trim(o.Prefix, "/"),
-		storageClass: o.StorageClass, lock: o.Lock, now: o.Now,
+		storageClass: o.StorageClass, lock: o.Lock, claim: o.Claim, now: o.Now,
 	}
 	if v.prefix != "" {
 		v.prefix += "/"

@@ -74,11 +74,16 @@ func (v *Vault) checkPart(p holdfast.Part) (string, error) {
 
 // SignDownload implements holdfast.DownloadSigner.
 func (v *Vault) SignDownload(ctx context.Context, key, file string, ttl time.Duration) (holdfast.Request, error) {
+	return v.signDownload(ctx, key, nil, file, ttl)
+}
+
+// signDownload signs the download of a version, nil for the newest.
+func (v *Vault) signDownload(ctx context.Context, key string, version *string, file string, ttl time.Duration) (holdfast.Request, error) {
 	if err := v.checkKey(key); err != nil {
 		return holdfast.Request{}, err
 	}
 	disposition := mime.FormatMediaType("attachment", map[string]string{"filename": file})
-	in := &s3.GetObjectInput{Bucket: v.bucket, Key: v.name(key), ResponseContentDisposition: &disposition}
+	in := &s3.GetObjectInput{Bucket: v.bucket, Key: v.name(key), VersionId: version, ResponseContentDisposition: &disposition}
 	r, err := v.sign(ctx, ttl, 0, func(how func(*s3.PresignOptions)) (*v4.PresignedHTTPRequest, error) {
 		return v.presign.PresignGetObject(ctx, in, how)
 	})

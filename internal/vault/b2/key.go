@@ -1,0 +1,123 @@
+package b2
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/Backblaze/blazer/base"
+)
+
+// Role is a part of Holdfast with the least key that it needs.
+type Role struct {
+	Name         string
+	Capabilities []string
+	Can          string // what the key is for
+	Cannot       string // what it is refused
+	Stolen       string // what whoever steals it can do
+}
+
+// Roles returns the roles that there are keys for.
+func Roles() []Role {
+	return []Role{
+		{
+			Name:         "broker",
+			Capabilities: []string{"listBuckets", "listFiles", "writeFiles"},
+			Can:          "see names and sizes, begin, complete and cancel uploads, store manifests and reports",
+			Cannot:       "read anything, delete a version, sign downloads, see or change other buckets, keys or the bucket's settings",
+			Stolen: "see the names and sizes of all backups; hide names and store later versions under them, which Holdfast overlooks " +
+				"and the monitor reports; cancel uploads under way; store what looks like backups or state, and fill the bucket up to the account's cap. " +
+				"No backup can be read, changed or deleted with it, unless a lifecycle rule deletes hidden files",
+		},
+		{
+			Name: "retention",
+			Capabilities: []string{
+				"listBuckets", "listFiles", "readFiles", "writeFiles", "deleteFiles", "readFileRetentions", "readFileLegalHolds",
+			},
+			Can:    "see, read and delete backups, and keep its record under state/",
+			Cannot: "lift a lock, give out download links, see or change other buckets, keys or the bucket's settings",
+			Stolen: "delete every backup that no file lock protects, and read what is stored, which is encrypted. Keep it where only retention runs",
+		},
+		{
+			Name:         "monitor",
+			Capabilities: []string{"listBuckets", "listFiles", "readFiles", "writeFiles"},
+			Can:          "see and read backups, and keep its state and the status page",
+			Cannot:       "delete a version, give out download links of B2's own, see or change other buckets, keys or the bucket's settings",
+			Stolen:       "what a stolen broker's key can do, and read what is stored, which is encrypted",
+		},
+		{
+			Name:         "restore",
+			Capabilities: []string{"listBuckets", "listFiles", "readFiles", "shareFiles"},
+			Can:          "see and read backups and give out download links",
+			Cannot:       "store, hide or delete anything, see or change other buckets, keys or the bucket's settings",
+			Stolen:       "read what is stored, which is encrypted, and see all names",
+		},
+		{
+			Name: "all",
+			Capabilities: []string{
+				"listBuckets", "listFiles", "readFiles", "shareFiles", "writeFiles", "deleteFiles", "readFileRetentions", "readFileLegalHolds",
+			},
+			Can:    "do all that `holdfast serve` and the commands do with one key",
+			Cannot: "lift a lock, see or change other buckets, keys or the bucket's settings",
+			Stolen: "delete every backup that no file lock protects, and read what is stored, which is encrypted",
+		},
+	}
+}
+
+// RoleOf returns the role of that name; the zero Role if there is none.
+func RoleOf(name string) Role {
+	all := Roles()
+	if i := slices.IndexFunc(all, func(r Role) bool { return r.Name == name }); i >= 0 {
+		return all[i]
+	}
+	return Role{}
+}
+
+// Key is an application key that was made.
+type Key struct {
+	ID, Secret string
+}
+
+// NewKey makes an application key that is good for this bucket and prefix and has the
+// role's capabilities, for a lifetime, 0 being forever. It needs the capability
+// writeKeys. It makes one attempt: of one whose answer was lost a key would stay
+// behind.
+func (v *Vault) NewKey(ctx context.Context, name string, role Role, life time.Duration) (Key, error) {
+	s, err := v.session(ctx)
+	if err != nil {
+		return Key{}, err
+	}
+	var made *base.Key
+	c := call{"b2_create_key", "writeKeys"}
+	err = v.refusal(c, within(ctx, v.callTime, func(ctx context.Context) (err error) {
+		made, err = s.api.CreateKey(ctx, name, role.Capabilities, life, s.bucket.ID, v.prefix)
+		return err
+	}))
+	if err != nil {
+		return Key{}, fmt.Errorf("make key %q: %w", name, err)
+	}
+	return Key{made.ID, made.Secret}, nil
+}
+
+// Bucket is what a bucket is set to, as far as it matters to backups.
+type Bucket struct {
+	Public bool
+	Wrong  []string // what its lifecycle rules do to backups that they should not, in sentences
+	// Tidy says whether a lifecycle rule removes what state has replaced, which keys
+	// without deleteFiles leave behind.
+	Tidy bool
+}
+
+// Settings returns what the bucket is set to now.
+func (v *Vault) Settings(ctx context.Context) (Bucket, error) {
+	s, err := v.session(ctx)
+	if err != nil {
+		return Bucket{}, err
+	}
+	bucket, err := v.find(ctx, s.api)
+	if err != nil {
+		return Bucket{}, err
+	}
+	return Bucket{Public: bucket.Type != "allPrivate", Wrong: v.purged(bucket.LifecycleRules), Tidy: v.tidy(bucket.LifecycleRules)}, nil
+}
