@@ -88,15 +88,13 @@ func printCleaned(w io.Writer, all []rounds.Cleaned, only ...string) {
 			verb, doomed := deleted, len(j.Outcome.Deleted)
 			switch {
 			case j.Braked:
-				verb, doomed = "refused to delete", len(j.Delete)
+				verb, doomed = "refused to delete", len(j.Delete)-j.Watched
 			case c.DryRun:
-				doomed = len(j.Delete)
+				doomed = len(j.Delete) - j.Watched
 			}
-			fmt.Fprintf(w, "%s/%s: %d kept (%s), %s %d\n", j.Host, j.Job, j.Kept, holdfast.Size(j.KeptBytes), verb, doomed)
+			fmt.Fprintf(w, "%s/%s: %d kept (%s), %s %d%s\n", j.Host, j.Job, j.Kept, holdfast.Size(j.KeptBytes), verb, doomed, watched(j))
 			if c.DryRun {
-				for _, d := range j.Delete {
-					fmt.Fprintf(w, "  %s  %s  %s\n", d.ID, holdfast.Size(d.Size), strings.Join(d.Reasons, "; "))
-				}
+				printDoomed(w, j)
 			}
 		}
 		if n := len(c.Swept.Orphans) + len(c.Swept.Uploads); n > 0 {
@@ -108,6 +106,25 @@ func printCleaned(w io.Writer, all []rounds.Cleaned, only ...string) {
 		if len(c.Jobs) == 0 {
 			fmt.Fprintf(w, "vault %s: %s\n", c.Vault, noBackups(only))
 		}
+	}
+}
+
+// watched says of adopted backups that they stay though the policy gives them up.
+func watched(j retention.JobResult) string {
+	if j.Watched == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; of the kept ones the policy gives up %d, adopted without delete: true", j.Watched)
+}
+
+// printDoomed says what the policy gives up, and why.
+func printDoomed(w io.Writer, j retention.JobResult) {
+	for _, d := range j.Delete {
+		fmt.Fprintf(w, "  %s  %s  %s", d.ID, holdfast.Size(d.Size), strings.Join(d.Reasons, "; "))
+		if d.Watched() {
+			fmt.Fprint(w, " (adopted, stays)")
+		}
+		fmt.Fprintln(w)
 	}
 }
 

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,7 +60,7 @@ func releaseCommand(o *options) *cobra.Command {
 	}
 }
 
-// pin finds a backup and changes its hold.
+// pin finds a backup and changes its hold in every vault that has it.
 func (o *options) pin(command *cobra.Command, what, selector string, change func(holdfast.Vault, operator.Entry) error) error {
 	if err := o.onlyDirect(what); err != nil {
 		return err
@@ -67,24 +69,39 @@ func (o *options) pin(command *cobra.Command, what, selector string, change func
 	if err != nil {
 		return cli.Usage(err)
 	}
-	_, vaults, err := o.direct(command.Context())
+	d, vaults, err := o.operator(command.Context())
 	if err != nil {
 		return err
 	}
-	d := &operator.Direct{Vaults: map[string]operator.Vault{}, Now: time.Now}
-	for name, vault := range vaults {
-		d.Vaults[name] = vault
-	}
-	e, err := operator.Find(command.Context(), d, s, time.Now())
+	found, missing, err := operator.Find(command.Context(), d, s, time.Now())
 	if err != nil {
 		return err
 	}
-	if err := change(vaults[e.Vault], e); err != nil {
-		return fmt.Errorf("%s %s: %w", what, e.Ref, err)
+	warnMissing(warner(command), missing)
+	done, errs := []string{}, []error{}
+	for _, e := range found.Places {
+		if err := change(vaults[e.Vault], e); err != nil {
+			errs = append(errs, fmt.Errorf("%s %s in vault %q: %w", what, e.Ref, e.Vault, err))
+			continue
+		}
+		done = append(done, e.Vault)
 	}
 	if o.asJSON {
-		return cli.JSON(command.OutOrStdout(), map[string]any{"ref": e.Ref, "held": what == "hold"})
+		errs = append(errs, cli.JSON(command.OutOrStdout(), map[string]any{"ref": found.Ref, "held": what == "hold", "vaults": done}))
+	} else if len(done) > 0 {
+		in := ""
+		if len(found.Places)+len(missing) > 1 {
+			in = " in " + strings.Join(done, ", ")
+		}
+		_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %s%s\n", map[string]string{"hold": "held", "release": "released"}[what], found.Ref, in)
+		errs = append(errs, err)
 	}
-	_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %s\n", map[string]string{"hold": "held", "release": "released"}[what], e.Ref)
+	err = errors.Join(errs...)
+	if len(done) > 0 && (err != nil || len(missing) > 0) {
+		if err == nil {
+			return cli.Silent(cli.ExitPartial) // the warnings have said why
+		}
+		return cli.Partial(err)
+	}
 	return err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -22,7 +23,11 @@ type listed struct {
 	Files     []string  `json:"files"`
 	Committed bool      `json:"committed"`
 	Held      bool      `json:"held"`
-	Vault     string    `json:"vault,omitempty"`
+	Adopted   bool      `json:"adopted,omitempty"` // something else has made it, and nothing proves it
+	Vault     string    `json:"vault,omitempty"`   // the first of Vaults
+	Vaults    []string  `json:"vaults,omitempty"`  // in which it is committed; if in none, in which it was begun
+	copies    int
+	total     int64 // bytes, of all copies
 }
 
 func listCommand(o *options) *cobra.Command {
@@ -49,28 +54,37 @@ func listCommand(o *options) *cobra.Command {
 			if direct, ok := backups.(*operator.Direct); ok && all {
 				list = direct.ListAll
 			}
-			entries, err := list(command.Context(), host, job)
+			listing, err := list(command.Context(), host, job)
 			if err != nil {
 				return err
 			}
+			warnMissing(warner(command), listing.Missing)
 			shown := []listed{}
-			for _, e := range entries {
-				if e.Committed || all {
-					shown = append(shown, describe(e))
+			for _, p := range listing.Backups() {
+				if l := describe(p); l.Committed || all {
+					shown = append(shown, l)
 				}
 			}
-			if o.asJSON {
-				return cli.JSON(command.OutOrStdout(), map[string]any{"backups": shown})
-			}
-			if len(shown) == 0 {
-				_, err := fmt.Fprintln(command.OutOrStdout(), noBackups(args))
+			if err := show(command.OutOrStdout(), o.asJSON, shown, args); err != nil || len(listing.Missing) == 0 {
 				return err
 			}
-			return printList(command.OutOrStdout(), shown, time.Now())
+			return cli.Silent(cli.ExitPartial)
 		},
 	}
 	command.Flags().BoolVar(&all, "all", false, "also what was never committed")
 	return command
+}
+
+// show prints the backups, of the job where one was named.
+func show(w io.Writer, asJSON bool, shown []listed, of []string) error {
+	switch {
+	case asJSON:
+		return cli.JSON(w, map[string]any{"backups": shown})
+	case len(shown) == 0:
+		_, err := fmt.Fprintln(w, noBackups(of))
+		return err
+	}
+	return printList(w, shown, time.Now())
 }
 
 // parseJob reads JOB or HOST/JOB.
@@ -103,28 +117,40 @@ func noBackups(of []string) string {
 	return "no backups of " + of[0]
 }
 
-func describe(e operator.Entry) listed {
-	l := listed{Ref: e.Ref, Time: e.Time(), Size: e.Size(), Files: []string{}, Committed: e.Committed, Held: e.Held, Vault: e.Vault}
+// describe sums a backup up: as the first place has it, and where it lies.
+func describe(p operator.Placed) listed {
+	e := p.Best()
+	l := listed{Ref: e.Ref, Time: e.Time(), Size: e.Size(), Files: []string{}, Committed: e.Committed, Adopted: e.Adopted() != nil, Vault: e.Vault}
 	for _, o := range e.Data {
 		l.Files = append(l.Files, o.Key[strings.LastIndex(o.Key, "/")+1:])
+	}
+	for _, place := range p.Places {
+		l.copies, l.total = l.copies+1, l.total+place.Size()
+		l.Held = l.Held || place.Held
+		if place.Vault != "" && place.Committed == e.Committed {
+			l.Vaults = append(l.Vaults, place.Vault)
+		}
 	}
 	return l
 }
 
 func printList(w io.Writer, shown []listed, now time.Time) error {
+	several := slices.ContainsFunc(shown, func(l listed) bool { return l.Vault != shown[0].Vault || len(l.Vaults) > 1 })
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "JOB\tID\tAGE\tSIZE\tSTATE\tFILES")
+	head := "JOB\tID\tAGE\tSIZE\tSTATE\tFILES"
+	if several {
+		head = strings.Replace(head, "STATE", "STATE\tVAULTS", 1)
+	}
+	fmt.Fprintln(table, head)
 	var total int64
+	copies := 0
 	for _, l := range shown {
-		state := "committed"
-		switch {
-		case !l.Committed:
-			state = "unfinished"
-		case l.Held:
-			state = "held"
+		cells := []string{l.Host + "/" + l.Job, string(l.ID), age(now.Sub(l.Time)), holdfast.Size(l.Size).String(), l.state()}
+		if several {
+			cells = append(cells, holdfast.Printable(strings.Join(l.Vaults, ",")))
 		}
-		fmt.Fprintf(table, "%s/%s\t%s\t%s\t%s\t%s\t%s\n", l.Host, l.Job, l.ID, age(now.Sub(l.Time)), holdfast.Size(l.Size), state, holdfast.Printable(strings.Join(l.Files, " ")))
-		total += l.Size
+		fmt.Fprintln(table, strings.Join(append(cells, holdfast.Printable(strings.Join(l.Files, " "))), "\t"))
+		total, copies = total+l.total, copies+l.copies
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -133,8 +159,23 @@ func printList(w io.Writer, shown []listed, now time.Time) error {
 	if len(shown) == 1 {
 		noun = "backup"
 	}
+	if several {
+		noun += fmt.Sprintf(" in %d copies", copies)
+	}
 	_, err := fmt.Fprintf(w, "%d %s, %s\n", len(shown), noun, holdfast.Size(total))
 	return err
+}
+
+func (l listed) state() string {
+	switch {
+	case !l.Committed:
+		return "unfinished"
+	case l.Held:
+		return "held"
+	case l.Adopted:
+		return "adopted"
+	}
+	return "committed"
 }
 
 // age returns d as people say it.

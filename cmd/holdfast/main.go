@@ -69,8 +69,8 @@ of it failed.`,
 		initCommand(), serveCommand(&o), keyCommand(&o),
 		listCommand(&o), cleanCommand(&o), monitorCommand(&o), simulateCommand(&o),
 		restoreCommand(&o), verifyCommand(&o), urlCommand(&o),
-		holdCommand(&o), releaseCommand(&o), checkCommand(&o),
-		statusCommand(&o), silenceCommand(&o), alertCommand(&o),
+		holdCommand(&o), releaseCommand(&o), copyCommand(&o), checkCommand(&o),
+		statusCommand(&o), silenceCommand(&o), alertCommand(&o), adoptCommand(&o),
 		versionCommand(&o),
 	)
 	return root

@@ -95,7 +95,7 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
 }
 
 // watched returns the vaults to judge: the configured ones, or what the broker
-// shows of all of them.
+// shows of those that it signs for.
 func (o *options) watched(ctx context.Context) (*config.Holdfast, map[string]monitor.Vault, error) {
 	if o.broker == "" {
 		c, vaults, err := o.direct(ctx)
@@ -105,6 +105,23 @@ func (o *options) watched(ctx context.Context) (*config.Holdfast, map[string]mon
 	if err != nil {
 		return nil, nil, err
 	}
+	registry, err := c.Registry()
+	if err != nil {
+		return nil, nil, cli.Usage(err)
+	}
 	broker, err := o.client()
-	return c, map[string]monitor.Vault{rounds.AnyVault: operator.View{Client: broker}}, err
+	if err != nil {
+		return nil, nil, err
+	}
+	health, err := broker.Health(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	views := map[string]monitor.Vault{}
+	for name := range health.Vaults {
+		if o.vault == "" || name == o.vault {
+			views[name] = operator.View{Client: broker, Vault: name, Adopts: registry.Adopts}
+		}
+	}
+	return c, views, nil
 }

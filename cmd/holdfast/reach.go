@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,33 +32,53 @@ func (o *options) backups(ctx context.Context) (operator.Backups, error) {
 	if o.broker != "" {
 		return o.remote()
 	}
-	c, vaults, err := o.direct(ctx)
-	if err != nil {
-		return nil, err
-	}
-	registry, err := c.Registry()
-	if err != nil {
-		return nil, cli.Usage(err)
-	}
-	d := &operator.Direct{Vaults: map[string]operator.Vault{}, HostKeys: registry.HostKeys, Now: time.Now}
-	for name, vault := range vaults {
-		d.Vaults[name] = vault
-	}
-	if c.Broker.URL != "" && c.Broker.Secret != "" {
-		d.Seal = func(ref holdfast.Ref, file string, expires time.Time) (string, error) {
-			sealer, err := site.Sealer(ctx, c, secrets())
-			if err != nil {
-				return "", err
-			}
-			return broker.Ticket(sealer, c.Broker.URL, ref, file, expires)
-		}
-	}
-	return d, nil
+	d, _, err := o.operator(ctx)
+	return d, err
 }
 
 func (o *options) remote() (operator.Backups, error) {
 	c, err := o.client()
-	return &operator.Remote{Client: c}, err
+	return &operator.Remote{Client: c, Vault: o.vault}, err
+}
+
+// operator returns the view of the vaults themselves, and the vaults. One that
+// cannot be opened does not stand in the way of what lies in another.
+func (o *options) operator(ctx context.Context) (*operator.Direct, map[string]holdfast.Vault, error) {
+	c, err := o.load(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	registry, err := c.Registry()
+	if err != nil {
+		return nil, nil, cli.Usage(err)
+	}
+	d := &operator.Direct{
+		Vaults: map[string]operator.Vault{}, Closed: map[string]error{}, HostKeys: registry.HostKeys,
+		Signs: registry.Signs, Only: o.vault != "", Now: time.Now,
+		Order: func(host, job string) []string { vaults, _, _ := registry.Job(host, job); return vaults },
+	}
+	if c.Broker.URL != "" && c.Broker.Secret != "" {
+		d.Seal = func(vault string, ref holdfast.Ref, file string, expires time.Time) (string, error) {
+			sealer, err := site.Sealer(ctx, c, secrets())
+			if err != nil {
+				return "", err
+			}
+			return broker.Ticket(sealer, c.Broker.URL, vault, ref, file, expires)
+		}
+	}
+	vaults := map[string]holdfast.Vault{}
+	for name, v := range o.wanted(c) {
+		opened, err := openVaults(ctx, map[string]config.Vault{name: v})
+		if err != nil {
+			d.Closed[name] = err
+			continue
+		}
+		vaults[name], d.Vaults[name] = opened[name], opened[name]
+	}
+	if len(d.Closed) > 0 && len(vaults) == 0 {
+		return nil, nil, errors.Join(slices.Collect(maps.Values(d.Closed))...)
+	}
+	return d, vaults, nil
 }
 
 // client returns the operator's client of the broker.
@@ -83,14 +105,22 @@ func (o *options) direct(ctx context.Context) (*config.Holdfast, map[string]hold
 	if err != nil {
 		return nil, nil, err
 	}
-	wanted := c.Vaults
-	if o.vault != "" {
-		wanted = map[string]config.Vault{o.vault: c.Vaults[o.vault]}
+	vaults, err := openVaults(ctx, o.wanted(c))
+	return c, vaults, err
+}
+
+// wanted returns the configured vaults, or the one that --vault names.
+func (o *options) wanted(c *config.Holdfast) map[string]config.Vault {
+	if o.vault == "" {
+		return c.Vaults
 	}
-	vaults, err := site.Vaults(ctx, wanted, func(string) open.Options {
+	return map[string]config.Vault{o.vault: c.Vaults[o.vault]}
+}
+
+func openVaults(ctx context.Context, vaults map[string]config.Vault) (map[string]holdfast.Vault, error) {
+	return site.Vaults(ctx, vaults, func(string) open.Options {
 		return open.Options{Secrets: secrets(), Now: time.Now}
 	})
-	return c, vaults, err
 }
 
 // secrets returns what fetches the secrets that the configuration refers to, on

@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/operator"
 	"github.com/holdfast-backup/holdfast/internal/restore"
 	"github.com/holdfast-backup/holdfast/internal/secret"
 )
@@ -26,11 +27,11 @@ type restoration struct {
 	paths                     []string
 	force, noOwner, trustHost bool
 	binDir                    string
-	quiet                     bool
+	quiet, raw                bool
 }
 
 func restoreCommand(o *options) *cobra.Command {
-	var r restoration
+	r := restoration{opening: opening{asks: true}}
 	command := &cobra.Command{
 		Use:   "restore BACKUP (--to DIR | --into DATABASE | --stdout)",
 		Short: "Bring a backup back: into a directory, a database, or standard output",
@@ -40,7 +41,8 @@ its final name or a database commits; nothing that exists is overwritten.
 --to DIR writes dumps as files and archives as trees below DIR.
 --into restores one dump: postgres://user@host/db, mysql://user@host/db,
 sqlite:PATH; env:NAME or file:PATH where the URL holds a password.
---stdout writes one stream.`,
+--stdout writes one stream.
+--raw --to DIR copies an adopted backup's files as they are, under their own names.`,
 		Example: `  holdfast restore crm --to /srv/restored -i identity.txt
   holdfast restore web1/crm@2025-10-28 --into env:RESTORE_URL -i identity.txt
   holdfast restore crm --stream files --path srv/crm/uploads/logo.png --to . -i identity.txt
@@ -59,6 +61,7 @@ sqlite:PATH; env:NAME or file:PATH where the URL holds a password.
 	flags.BoolVar(&r.noOwner, "no-owner", false, "do not restore owners")
 	flags.BoolVar(&r.trustHost, "trust-host", false, "with --into: let psql run what a plain dump tells it to run on this machine; only if nobody else can have had the host")
 	flags.StringVar(&r.binDir, "bin-dir", "", "with --into: directory of psql, pg_restore, mysql")
+	flags.BoolVar(&r.raw, "raw", false, "with --to: copy the files of an adopted backup, of which nothing can be proven")
 	flags.BoolVarP(&r.quiet, "quiet", "q", false, "no progress")
 	return command
 }
@@ -73,32 +76,50 @@ func (r *restoration) run(command *cobra.Command, o *options, selector string) e
 	if len(r.paths) > 0 && r.to == "" {
 		return cli.Usage(errors.New("--path: goes with --to"))
 	}
+	if r.raw {
+		return r.runRaw(command, o, selector)
+	}
 	if r.stdout && o.asJSON {
 		return cli.Usage(errors.New("--json: does not go with --stdout"))
 	}
 	began := time.Now()
 	progress := cli.NewProgress(command.ErrOrStderr(), r.quiet, time.Now)
 	defer progress.Done()
-	backup, e, _, err := r.open(command, o, selector, progress)
+	found, err := r.choosing(command, o, selector, progress)
 	if err != nil {
 		return err
 	}
-	written, err := r.write(command, backup)
+	var from operator.Copy
+	var written []restore.Written
+	err = found.firstCopy(command.Context(), func(c operator.Copy) (again bool, err error) {
+		from = c
+		written, again, err = r.write(command, c.Backup)
+		return again, err
+	})
 	progress.Done()
 	if err != nil {
-		return fmt.Errorf("restore %s: %w", e.Ref, err)
+		return fmt.Errorf("restore %s: %w", found.Ref, err)
 	}
 	if o.asJSON {
-		return cli.JSON(command.OutOrStdout(), map[string]any{"ref": e.Ref, "signature": backup.Signature, "restored": written})
+		return cli.JSON(command.OutOrStdout(), map[string]any{"ref": found.Ref, "vault": from.Vault, "signature": from.Signature, "restored": written})
 	}
 	for _, w := range written {
-		fmt.Fprintf(command.ErrOrStderr(), "restored %s, stream %s: %s to %s in %s\n", e.Ref, w.Stream, holdfast.Size(w.Size), w.Path, time.Since(began).Round(10*time.Millisecond))
+		fmt.Fprintf(command.ErrOrStderr(), "restored %s%s, stream %s: %s to %s in %s\n", found.Ref, fromVault(found.Placed, from.Vault), w.Stream, holdfast.Size(w.Size), w.Path, time.Since(began).Round(10*time.Millisecond))
 	}
 	return nil
 }
 
-// write restores where the flags say.
-func (r *restoration) write(command *cobra.Command, backup *restore.Backup) ([]restore.Written, error) {
+// fromVault names the vault that a backup was taken from, where there was a choice.
+func fromVault(p operator.Placed, vault string) string {
+	if len(p.Places) < 2 {
+		return ""
+	}
+	return " from vault " + holdfast.Printable(vault)
+}
+
+// write restores where the flags say. It reports with a failure whether it left
+// nothing behind that is in the way of another attempt.
+func (r *restoration) write(command *cobra.Command, backup *restore.Backup) (written []restore.Written, again bool, err error) {
 	ctx := command.Context()
 	stream := ""
 	if len(r.streams) == 1 {
@@ -106,17 +127,33 @@ func (r *restoration) write(command *cobra.Command, backup *restore.Backup) ([]r
 	}
 	switch {
 	case r.to != "":
-		return backup.ToDir(ctx, r.to, restore.DirOptions{Streams: r.streams, Paths: r.paths, NoOwner: r.noOwner})
+		written, err := backup.ToDir(ctx, r.to, restore.DirOptions{Streams: r.streams, Paths: r.paths, NoOwner: r.noOwner})
+		return written, true, err
 	case r.stdout:
 		widen(command.OutOrStdout())
-		return nil, backup.ToWriter(ctx, stream, command.OutOrStdout())
+		out := &begunWriter{Writer: command.OutOrStdout()}
+		err := backup.ToWriter(ctx, stream, out)
+		return nil, !out.begun, err
 	}
 	target, err := databaseTarget(r.into)
 	if err != nil {
-		return nil, cli.Usage(err)
+		return nil, false, cli.Usage(err)
 	}
-	written, err := backup.Into(ctx, target, restore.IntoOptions{Stream: stream, Force: r.force, NoOwner: r.noOwner, TrustHost: r.trustHost, BinDir: r.binDir})
-	return []restore.Written{written}, err
+	one, err := backup.Into(ctx, target, restore.IntoOptions{Stream: stream, Force: r.force, NoOwner: r.noOwner, TrustHost: r.trustHost, BinDir: r.binDir})
+	// The others change nothing before all is proven; MySQL knows no such thing.
+	scheme, _, _ := strings.Cut(target.Reveal(), ":")
+	return []restore.Written{one}, scheme != "mysql" && scheme != "mariadb", err
+}
+
+// begunWriter notes that something was written.
+type begunWriter struct {
+	io.Writer
+	begun bool
+}
+
+func (w *begunWriter) Write(p []byte) (int, error) {
+	w.begun = true
+	return w.Writer.Write(p)
 }
 
 // widen has a pipe hold as much as one write takes, so that writer and reader

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/broker"
 	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/operator"
 	"github.com/holdfast-backup/holdfast/internal/restore"
 )
 
@@ -31,10 +32,22 @@ identity stays with you.`,
 			if valid.Duration() <= 0 || valid.Duration() > broker.MaxTicketLife {
 				return cli.Usage(fmt.Errorf("--valid %s: want more than nothing and at most 7d", valid))
 			}
-			backup, e, backups, err := p.open(command, o, args[0], cli.NewProgress(nil, true, time.Now))
+			found, err := p.choosing(command, o, args[0], cli.NewProgress(nil, true, time.Now))
 			if err != nil {
 				return err
 			}
+			if err := found.onlySigned(); err != nil {
+				return err
+			}
+			var backup operator.Copy
+			err = found.firstCopy(command.Context(), func(c operator.Copy) (bool, error) {
+				backup = c
+				return false, nil
+			})
+			if err != nil {
+				return err
+			}
+			e := backup.Entry
 			if !slices.ContainsFunc(backup.Manifest.Streams, func(s holdfast.Stream) bool { return stream == "" || s.Name == stream }) {
 				return cli.Usage(fmt.Errorf("--stream %q: not in %s, which has %s", stream, e.Ref, streamNames(backup.Manifest)))
 			}
@@ -43,7 +56,7 @@ identity stays with you.`,
 				if stream != "" && s.Name != stream {
 					continue
 				}
-				ticket, err := backups.Ticket(command.Context(), e, s.File, valid.Duration())
+				ticket, err := found.backups.Ticket(command.Context(), e, s.File, valid.Duration())
 				if err != nil {
 					return err
 				}
@@ -64,6 +77,22 @@ identity stays with you.`,
 	command.Flags().StringVar(&stream, "stream", "", "this stream of the backup only")
 	p.trustFlags(command)
 	return command
+}
+
+// onlySigned leaves out the vaults that the broker cannot sign for, where the links
+// would lead nowhere.
+func (c *chosen) onlySigned() error {
+	direct, ok := c.backups.(*operator.Direct)
+	if !ok {
+		return nil
+	}
+	places := slices.DeleteFunc(slices.Clone(c.Places), func(e operator.Entry) bool { return !direct.Signs(e.Vault) })
+	if len(places) == 0 {
+		return cli.Hint(fmt.Errorf("make links to %s: it lies only where the broker cannot sign downloads, in vault %q", c.Ref, c.Places[0].Vault),
+			"restore it with holdfast restore, or fetch its files from there by hand: docs/restore.md")
+	}
+	c.Places = places
+	return nil
 }
 
 func streamNames(m holdfast.Manifest) string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/operator"
 	"github.com/holdfast-backup/holdfast/internal/restore"
 )
 
@@ -21,25 +22,34 @@ func verifyCommand(o *options) *cobra.Command {
 		Short: "Download a backup and prove its signature, sizes and hashes",
 		Long: `Download a backup and prove its signature, sizes and hashes. With an identity it is
 decrypted and decompressed as well, to nowhere; without one the output says what
-that leaves unproven.`,
+that leaves unproven. For a backup that is encrypted with a passphrase that is
+--passphrase-file.`,
 		Example: "  holdfast verify crm@latest -i identity.txt",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			progress := cli.NewProgress(command.ErrOrStderr(), quiet, time.Now)
 			defer progress.Done()
-			backup, e, _, err := p.open(command, o, args[0], progress)
+			found, err := p.choosing(command, o, args[0], progress)
 			if err != nil {
 				return err
 			}
-			v, err := backup.Verify(command.Context())
+			v := verified{Vault: found.Places[0].Vault}
+			for _, other := range found.Places[1:] {
+				v.AlsoIn = append(v.AlsoIn, other.Vault)
+			}
+			found.Places = found.Places[:1] // another copy that is right makes this one no better
+			err = found.firstCopy(command.Context(), func(c operator.Copy) (again bool, err error) {
+				v.Verification, err = c.Verify(command.Context())
+				return false, err
+			})
 			progress.Done()
 			if o.asJSON {
 				err = errors.Join(err, cli.JSON(command.OutOrStdout(), v))
-			} else {
+			} else if v.Ref != (holdfast.Ref{}) {
 				printVerification(command.OutOrStdout(), v)
 			}
 			if err != nil {
-				return fmt.Errorf("verify %s: %w", e.Ref, err)
+				return fmt.Errorf("verify %s: %w", found.Ref, err)
 			}
 			return nil
 		},
@@ -49,8 +59,19 @@ that leaves unproven.`,
 	return command
 }
 
-func printVerification(w io.Writer, v restore.Verification) {
-	fmt.Fprintf(w, "%s: signature %s\n", v.Ref, v.Signature)
+// verified is what verify --json shows.
+type verified struct {
+	restore.Verification
+	Vault  string   `json:"vault,omitempty"`   // whose copy it was
+	AlsoIn []string `json:"also_in,omitempty"` // vaults whose copies were not looked at
+}
+
+func printVerification(w io.Writer, v verified) {
+	in := ""
+	if len(v.AlsoIn) > 0 {
+		in = " in vault " + holdfast.Printable(v.Vault)
+	}
+	fmt.Fprintf(w, "%s%s: signature %s\n", v.Ref, in, v.Signature)
 	for _, s := range v.Streams {
 		switch {
 		case s.Error != "":
@@ -63,5 +84,8 @@ func printVerification(w io.Writer, v restore.Verification) {
 	}
 	for _, u := range v.Unproven {
 		fmt.Fprintf(w, "  not proven: %s\n", u)
+	}
+	for _, vault := range v.AlsoIn {
+		fmt.Fprintf(w, "  not looked at: the copy in vault %s; name it with --vault\n", holdfast.Printable(vault))
 	}
 }
