@@ -26,6 +26,17 @@ func (b Backup) Size() int64 {
 // DataSize returns the stored size of its data objects, in bytes.
 func (b Backup) DataSize() int64 { return b.Size() - b.Manifest.Size }
 
+// Adopted says of an object that something other than Holdfast has made it: there
+// is no manifest, no signature and no hash to prove it by, and its time is that of
+// its name.
+type Adopted struct {
+	Key    string `json:"key,omitempty"`    // of the object as it lies there; empty for the manifest, which does not
+	Delete bool   `json:"delete,omitempty"` // whether retention may delete it
+}
+
+// Adopted returns how the backup was adopted, nil for one that Holdfast has made.
+func (b Backup) Adopted() *Adopted { return b.Manifest.Adopted }
+
 // FutureTolerance is how far ahead of the reader's clock a backup's time may
 // lie before it counts as future-dated; it absorbs the difference between two
 // well-kept clocks.

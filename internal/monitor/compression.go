@@ -68,7 +68,7 @@ func (k *kept) sizeOf(name string) int64 {
 // large media beside it do not hide a small database.
 func (l *look) compression(v *view) {
 	newest := v.newest()
-	if newest == nil {
+	if newest == nil || newest.adopted {
 		return
 	}
 	var worst *holdfast.Finding
@@ -131,7 +131,7 @@ func (v *view) samples(newest *kept, name string) []*kept {
 	day := newest.day()
 	for i := range v.kept {
 		k := &v.kept[i]
-		if !k.good() || k.id >= newest.id || k.sizeOf(name) == 0 {
+		if !k.good() || k.adopted || k.id >= newest.id || k.sizeOf(name) == 0 {
 			continue
 		}
 		if len(last) < catalog.UsualDays {

@@ -44,6 +44,10 @@
 // Of a host that was cut off nothing new is expected, so fresh, missing and
 // failed-run are left out; what it has sent is judged as before.
 //
+// Of an adopted backup (holdfast.Backup.Adopted) there is a name, a size and a time,
+// and these are judged as ever. There is no manifest, no signature and no hash, so
+// compression, stored-size, manifest and hash say nothing of it.
+//
 // # Cost
 //
 // A run makes one listing of the backups, one of the reports, two loads and one

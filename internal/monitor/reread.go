@@ -81,7 +81,7 @@ func (r *run) turns(unfinished *reading) []turn {
 		for i := range v.kept {
 			k := &v.kept[i]
 			switch {
-			case !k.settled || k.gone || k.fact.Fault == holdfast.CheckStored:
+			case k.adopted || !k.settled || k.gone || k.fact.Fault == holdfast.CheckStored:
 			case unfinished != nil && v.ref(*k) == unfinished.Ref:
 				turns = append(turns, turn{view: v, place: i, resumed: true})
 			case k.fact.Fault == holdfast.CheckHash:

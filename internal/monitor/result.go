@@ -80,6 +80,7 @@ type Newest struct {
 	AgeSeconds int64       `json:"age_seconds"`
 	Size       int64       `json:"size"`                 // stored, bytes, data objects
 	PlainSize  int64       `json:"plain_size,omitempty"` // bytes, as the host says; 0 while unread
+	Adopted    bool        `json:"adopted,omitempty"`    // something else has made it: it is there, and nothing proves more
 }
 
 // Change is how a finding stands against the last run.

@@ -66,6 +66,9 @@ func (r Result) summary() string {
 	if r.Checked.BytesReread > 0 {
 		s += fmt.Sprintf(", %s re-read", holdfast.Size(r.Checked.BytesReread))
 	}
+	if n := r.adopted(); n > 0 {
+		s += fmt.Sprintf("; the newest of %s adopted, not verified", number(n, "job"))
+	}
 	if n := len(r.Unwatched); n > 0 {
 		s += fmt.Sprintf("; %s without a policy, not watched: %s", number(n, "job"), strings.Join(r.Unwatched[:min(n, 3)], ", "))
 		if n > 3 {
@@ -73,6 +76,17 @@ func (r Result) summary() string {
 		}
 	}
 	return s
+}
+
+// adopted counts the jobs whose newest good backup nothing proves.
+func (r Result) adopted() int {
+	n := 0
+	for _, j := range r.Jobs {
+		if j.Newest != nil && j.Newest.Adopted {
+			n++
+		}
+	}
+	return n
 }
 
 // vaultName names what a run has judged, a vault as format writes it.

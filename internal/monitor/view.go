@@ -73,6 +73,7 @@ type kept struct {
 	stored  time.Time // its manifest, by the vault's clock
 	files   []file    // by name
 	digest  string    // of the names and sizes that are listed
+	adopted bool      // something else has made it, so there is no manifest to judge it by
 	hollow  bool      // committed, and without data by the listing alone
 	fact    fact
 	known   bool  // fact holds something
@@ -139,7 +140,7 @@ func (v *view) status(now time.Time) JobStatus {
 	if k := v.newest(); k != nil {
 		s.Usual = int64(v.history.Before(k.id.Time()).Size)
 		s.Newest = &Newest{
-			ID: k.id, AgeSeconds: int64(now.Sub(k.id.Time()).Seconds()), Size: k.size, PlainSize: k.fact.Plain,
+			ID: k.id, AgeSeconds: int64(now.Sub(k.id.Time()).Seconds()), Size: k.size, PlainSize: k.fact.Plain, Adopted: k.adopted,
 		}
 	}
 	return s
@@ -159,6 +160,7 @@ func (v *view) fill(job catalog.Job, now time.Time, st *state, corrupt holdfast.
 		v.total += o.Size
 	}
 	pick, oldest := newPicker(), holdfast.ID("")
+	usual := usualOf(job, now)
 	for _, b := range job.Backups {
 		v.total += b.Size()
 		v.corrupt = v.corrupt || b.Committed && b.ID == corrupt
@@ -180,7 +182,7 @@ func (v *view) fill(job catalog.Job, now time.Time, st *state, corrupt holdfast.
 			v.good++
 		}
 		fault := facts[b.ID].Fault
-		if good && (fault == "" || fault == faultUnexpected) {
+		if good && (fault == "" || fault == faultUnexpected) && usual(b) {
 			v.history.Add(b.Time(), b.Data)
 		}
 		pick.offer(b, good, fault)
@@ -189,7 +191,7 @@ func (v *view) fill(job catalog.Job, now time.Time, st *state, corrupt holdfast.
 		v.orphan = orphan{oldest, now}
 	}
 	for rank, b := range pick.picked() {
-		k := kept{id: b.ID, size: b.DataSize(), files: filesOf(b), stored: b.Manifest.ModTime, digest: digestObjects(b), hollow: !b.Good(now)}
+		k := kept{id: b.ID, size: b.DataSize(), files: filesOf(b), stored: b.Manifest.ModTime, digest: digestObjects(b), adopted: b.Adopted() != nil, hollow: !b.Good(now)}
 		k.fact, k.known = facts[b.ID]
 		k.check()
 		v.kept = append(v.kept, k)
@@ -201,9 +203,25 @@ func (v *view) fill(job catalog.Job, now time.Time, st *state, corrupt holdfast.
 	}
 }
 
+// usualOf reports of the job's backups whether their sizes say what is usual: those
+// that were made in the same way as the newest good one, by Holdfast or by
+// something else. Other programs pack things up in other ways.
+func usualOf(job catalog.Job, now time.Time) func(holdfast.Backup) bool {
+	for _, newest := range job.Backups {
+		if newest.Good(now) {
+			return func(b holdfast.Backup) bool { return (b.Adopted() == nil) == (newest.Adopted() == nil) }
+		}
+	}
+	return func(holdfast.Backup) bool { return true }
+}
+
 // check sets settled: whether the manifest need not be read for the listing to
 // be judged.
 func (k *kept) check() {
+	if k.adopted {
+		k.fact, k.known, k.settled = fact{}, false, true
+		return
+	}
 	k.settled = k.known && k.fact.Digest == k.digest && k.fact.Fault != holdfast.CheckManifest
 	if k.settled && (k.fact.Fault == holdfast.CheckStored || k.fact.Fault == faultUnexpected) {
 		k.fact.Fault, k.fact.Reason = "", "" // mended

@@ -32,7 +32,7 @@ const applyBatch = 32
 //
 // The backups of a batch are listed again right before their manifests go, and
 // left if they are held by then; a hold within that moment comes too late. Of a backup whose
-// manifest is locked nothing is touched. A deletion that fails does not stop the
+// manifest is locked, and of one that may only be watched, nothing is touched. A deletion that fails does not stop the
 // others; Apply returns an error at the end that says how many failed. When ctx
 // ends it begins no more and returns ctx's error. Repeating it is harmless, also
 // while it runs elsewhere.
@@ -44,7 +44,7 @@ func Apply(ctx context.Context, vault Vault, job catalog.Job, decisions []Decisi
 	}
 	doomed := map[holdfast.ID]bool{}
 	for _, d := range decisions {
-		doomed[d.ID] = !d.Keep
+		doomed[d.ID] = !d.Keep && !d.Watched()
 	}
 	var backups []holdfast.Backup
 	for _, b := range slices.Backward(job.Backups) { // they are newest first

@@ -26,7 +26,12 @@ import (
 //     what is left. These rules give up a backup for each that arrives, so whoever
 //     may push decides how much goes; in this way no number of runs takes more
 //     than about half of what was there a day before (see flood);
-//   - more than half of the job's good backups would go at once.
+//   - more than half of the job's good backups would go at once;
+//   - an adopted backup bears an older time than it arrived with (see backdated).
+//
+// What may only be watched does not go, whatever the plan says of it. Sizes are held
+// against those of backups that were made in the same way as the newest, by Holdfast
+// or by something else.
 //
 // The last compares one run with what is there, so a policy in steady state,
 // which gives up about one backup for each that arrives, never meets it, whatever
@@ -45,7 +50,7 @@ func Brake(decisions []Decision, keep holdfast.Keep, expect holdfast.Expect, now
 		if d.Good {
 			c.good = append(c.good, d)
 		}
-		if !d.Keep {
+		if !d.Keep && !d.Watched() {
 			c.deletions++
 			c.overTotal = c.overTotal || d.OverTotal
 			c.byCount = c.byCount || !d.OverTotal && keep.Form == holdfast.Counts && keep.Counts.Last+keep.Counts.Hourly > 0
@@ -56,11 +61,13 @@ func Brake(decisions []Decision, keep holdfast.Keep, expect holdfast.Expect, now
 	}
 	var history catalog.History
 	for _, d := range c.good {
-		history.Add(d.Time, d.Data)
+		if (d.Adopted == nil) == (c.good[0].Adopted == nil) {
+			history.Add(d.Time, d.Data)
+		}
 	}
 	c.usual = history.Before(c.good[0].Time)
 	for _, refuse := range []func(*braking) *holdfast.Finding{
-		(*braking).stale, (*braking).small, (*braking).large, (*braking).flood, (*braking).most,
+		(*braking).stale, (*braking).small, (*braking).large, (*braking).flood, (*braking).most, (*braking).backdated,
 	} {
 		f := refuse(&c)
 		if f == nil {

@@ -18,11 +18,17 @@ type Decision struct {
 	Good     bool      `json:"good"`      // holdfast.Backup.Good at the time of the plan
 	Keep     bool      `json:"keep"`
 	Reasons  []string  `json:"reasons"` // never empty
+	// Adopted is set for a backup that something else has made.
+	Adopted *holdfast.Adopted `json:"adopted,omitempty"`
 	// What Brake judges by: the data objects, and whether it is max_total that
 	// gives the backup up, not the rules.
 	Data      []holdfast.Object `json:"-"`
 	OverTotal bool              `json:"-"`
 }
+
+// Watched reports whether the backup may only be watched: it was adopted, and
+// nobody said that retention may delete it. The plan is the same; Apply leaves it.
+func (d Decision) Watched() bool { return d.Adopted != nil && !d.Adopted.Delete }
 
 // Plan decides about the backups of one job of one host, newest first. It is
 // pure: the same backups in any order, the same policy and the same now give
@@ -47,7 +53,7 @@ func Plan(keep holdfast.Keep, backups []holdfast.Backup, now time.Time) []Decisi
 		t, size := b.Time(), b.Size()
 		decisions[i] = Decision{
 			Ref: b.Ref, Time: t, Size: size, DataSize: size - b.Manifest.Size,
-			Good: b.Good(now), Keep: true, Data: b.Data,
+			Good: b.Good(now), Keep: true, Data: b.Data, Adopted: b.Adopted(),
 		}
 		if !decisions[i].Good {
 			decisions[i].Reasons = unjudged(b, now)

@@ -139,6 +139,9 @@ func resultOf(job catalog.Job, decisions []Decision) JobResult {
 		}
 		if !d.Keep {
 			result.Delete = append(result.Delete, d)
+			if d.Watched() {
+				result.Watched++
+			}
 		}
 	}
 	return result
@@ -152,7 +155,7 @@ func (j *JobResult) count(job catalog.Job, dryRun bool) {
 	}
 	if dryRun && !j.Braked {
 		for _, d := range j.Delete {
-			gone[d.ID] = true
+			gone[d.ID] = !d.Watched()
 		}
 	}
 	for _, b := range job.Backups {

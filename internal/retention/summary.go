@@ -39,10 +39,11 @@ type Summary struct {
 type JobResult struct {
 	Host      string     `json:"host"`
 	Job       string     `json:"job"`
-	Good      int        `json:"good"`             // good backups there were
-	Kept      int        `json:"kept"`             // backups that stay, also those not good; in a dry run that would
-	KeptBytes int64      `json:"kept_bytes"`       // what they occupy
-	Delete    []Decision `json:"delete,omitempty"` // what the plan gives up, newest first
-	Braked    bool       `json:"braked,omitempty"` // the plan was refused; a finding says why
-	Outcome   Outcome    `json:"outcome"`          // of applying it
+	Good      int        `json:"good"`              // good backups there were
+	Kept      int        `json:"kept"`              // backups that stay, also those not good; in a dry run that would
+	KeptBytes int64      `json:"kept_bytes"`        // what they occupy
+	Delete    []Decision `json:"delete,omitempty"`  // what the plan gives up, newest first
+	Watched   int        `json:"watched,omitempty"` // of those, adopted ones that stay all the same
+	Braked    bool       `json:"braked,omitempty"`  // the plan was refused; a finding says why
+	Outcome   Outcome    `json:"outcome"`           // of applying it
 }
