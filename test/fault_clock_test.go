@@ -47,6 +47,15 @@ var skewed = func() *int64 {
 
 // skew returns by how many seconds this clock is ahead.
 func skew() int64 { return *skewed }
+
+// FileSkew is added to the times of files, where TEST_CLOCK_FILES asks for it: then
+// what was written a moment ago is not taken for as old as the clock is ahead.
+func FileSkew() Duration {
+	if _, ok := syscall.Getenv("TEST_CLOCK_FILES"); !ok {
+		return 0
+	}
+	return Duration(skew()) * Second
+}
 `
 
 var buildSkewed = sync.OnceValue(func() error {
@@ -63,11 +72,21 @@ var buildSkewed = sync.OnceValue(func() error {
 	if strings.Count(string(source), from) != 1 {
 		return fmt.Errorf("%s: time.Now is not what this test knows", original)
 	}
+	stat := filepath.Join(strings.TrimSpace(string(out)), "src", "os", "stat_linux.go")
+	statSource, err := os.ReadFile(stat)
+	if err != nil {
+		return err
+	}
+	const fromStat, toStat = "fs.modTime = time.Unix(fs.sys.Mtim.Unix())\n", "fs.modTime = time.Unix(fs.sys.Mtim.Unix()).Add(time.FileSkew())\n"
+	if strings.Count(string(statSource), fromStat) != 1 {
+		return fmt.Errorf("%s: a file's time is not what this test knows", stat)
+	}
 	dir := filepath.Join(bin, "skewed")
 	files := map[string]string{
 		"time.go": strings.Replace(string(source), from, to, 1), "skew.go": skewSource,
+		"stat_linux.go": strings.Replace(string(statSource), fromStat, toStat, 1),
 	}
-	replace := map[string]string{}
+	replace := map[string]string{stat: filepath.Join(dir, "stat_linux.go")}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -75,7 +94,9 @@ var buildSkewed = sync.OnceValue(func() error {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return err
 		}
-		replace[filepath.Join(filepath.Dir(original), name)] = filepath.Join(dir, name)
+		if name != "stat_linux.go" {
+			replace[filepath.Join(filepath.Dir(original), name)] = filepath.Join(dir, name)
+		}
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
