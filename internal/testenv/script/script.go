@@ -15,7 +15,8 @@
 //	                              NAME.yaml of the script as its jobs; $PUSHER_CONFIG
 //	serve [-stop]                 a server with the hosts so far, at $BROKER, until
 //	                              the script ends; policies.yaml and operators.yaml
-//	                              are added to its holdfast.yaml ($HOLDFAST_CONFIG)
+//	                              are added to its holdfast.yaml ($HOLDFAST_CONFIG),
+//	                              vaults.yaml to the vaults in it
 package script
 
 import (

@@ -74,6 +74,9 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 			text += string(b)
 		}
 	}
+	if b, err := os.ReadFile(s.path("vaults.yaml")); err == nil {
+		text = strings.Replace(text, "\nvaults:\n", "\nvaults:\n"+strings.ReplaceAll(string(b), "$WORK", s.dir), 1)
+	}
 	ts.Check(os.WriteFile(config, []byte(text), 0o600))
 	ts.Setenv("HOLDFAST_CONFIG", config)
 	s.start(ts, config)

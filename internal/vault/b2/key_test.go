@@ -3,6 +3,7 @@ package b2
 import (
 	"context"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -267,5 +268,17 @@ func TestTheMasterKeyIsNotGoodForUploads(t *testing.T) {
 	s := newServer(t)
 	if _, err := vaultWith(t, s, s.Master).StartUpload(t.Context(), data); err == nil || !strings.Contains(err.Error(), "InvalidAccessKeyId") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestTheDocumentationNamesTheKeys keeps docs/b2.md from saying something else.
+func TestTheDocumentationNamesTheKeys(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../docs/b2.md")
+	must(t, err)
+	for _, role := range Roles() {
+		if line := "| `" + role.Name + "` | `" + strings.Join(role.Capabilities, ", ") + "` |"; !strings.Contains(string(text), line) {
+			t.Errorf("docs/b2.md does not have the line %s", line)
+		}
 	}
 }
