@@ -39,7 +39,7 @@ var siblings = map[string][]string{
 	"config":          {"adopt/pattern", "secret"},
 	"doctor":          {"api", "client", "config", "secret", "source/open", "stream", "token", "vault/direct", "vault/sftp"},
 	"fill":            {"catalog", "restore", "retention"},
-	"function":        {"alert/open", "api", "awsenv", "broker", "cli", "config", "monitor", "retention", "rounds", "secret", "site", "token", "vault/open"},
+	"function":        {"alert/open", "api", "awsenv", "broker", "cli", "config", "monitor", "retention", "rounds", "secret", "site", "sshca", "token", "vault/open"},
 	"heartbeat":       {"secret"},
 	"monitor":         {"catalog", "token"},
 	"operator":        {"api", "catalog", "client", "restore"},

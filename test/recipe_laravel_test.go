@@ -46,7 +46,7 @@ func newLaravel(t *testing.T) *laravel {
 		"/var/www/app":               l.app,
 		"/srv/backups":               r.spots["local"],
 		"example-app-backups":        bucket,
-		"region: eu-west-3":          fmt.Sprintf("region: eu-west-3\n      endpoint: %s\n      path_style: true", store.URL),
+		"region: eu-west-3":          fmt.Sprintf("region: eu-west-3\n      store: aws\n      endpoint: %s\n      path_style: true", store.URL),
 		"https://hc-ping.com/0b4ff0c1-3b6e-4a5b-8d2c-a0b1c2d3e4f5": newPulse(t).URL + "/success",
 		"5GB": fmt.Sprintf("%dB", limit), "6GB": fmt.Sprintf("%dB", 2*limit),
 	})

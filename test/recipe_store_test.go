@@ -60,19 +60,18 @@ func newStore(t *testing.T, c *clock) testenv.S3Server {
 		answer, err := http.Get("http://" + address)
 		return err == nil && answer.Body.Close() == nil
 	}, log.tail)
-	s.URL = before(t, "http://"+address, c)
+	s.URL = promptly(t, "http://"+address, c)
 	return s
 }
 
-// before returns the URL of a proxy in front of versitygw, for two things that it does
-// and a store does not. It makes up the date of its answers only once a second, and a
-// client that is told one of yesterday signs the next request for yesterday. And of
-// two that replace the state at once under the same condition it lets both.
-func before(t *testing.T, server string, c *clock) string {
+// promptly returns the URL of a proxy in front of versitygw, which makes up the date of
+// its answers only once a second. A client that is told one of yesterday signs the next
+// request for yesterday.
+func promptly(t *testing.T, server string, c *clock) string {
 	t.Helper()
 	target, err := url.Parse(server)
 	must(t, err)
-	proxy := &httputil.ReverseProxy{
+	proxy := httptest.NewServer(&httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
 			r.Out.Host = r.In.Host // it is signed
@@ -82,20 +81,12 @@ func before(t *testing.T, server string, c *clock) string {
 			r.Header.Set("Date", c.now().UTC().Format(http.TimeFormat))
 			return nil
 		},
-	}
-	var turn sync.Mutex
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/state/") {
-			turn.Lock()
-			defer turn.Unlock()
-		}
-		proxy.ServeHTTP(w, r)
-	}))
-	t.Cleanup(func() {
-		front.CloseClientConnections()
-		front.Close()
 	})
-	return front.URL
+	t.Cleanup(func() {
+		proxy.CloseClientConnections()
+		proxy.Close()
+	})
+	return proxy.URL
 }
 
 // now is the time by the clock.

@@ -28,6 +28,8 @@ type bucket struct {
 	name     string
 	endpoint string // as holdfast.yaml has it
 	store    string // likewise
+	prefix   string // of all names, with a slash at its end
+	vault    string // the vault in holdfast.yaml, where it is of another kind than s3
 }
 
 // newS3Site is newSite with a versioned bucket for a vault.
@@ -54,10 +56,14 @@ func onEveryVault(t *testing.T, test func(t *testing.T, newSite func(t *testing.
 	t.Helper()
 	t.Run("disk", func(t *testing.T) { test(t, newSite) })
 	t.Run("s3", func(t *testing.T) { test(t, newS3Site) })
+	t.Run("b2", func(t *testing.T) { test(t, newB2Site) })
 }
 
 // yaml is the vault in holdfast.yaml.
 func (b *bucket) yaml() string {
+	if b.vault != "" {
+		return b.vault
+	}
 	return fmt.Sprintf("{ s3: { bucket: %s, region: %s, store: %s, endpoint: %q, path_style: true, access_key: file:access.key, secret_key: file:secret.key } }",
 		b.name, b.server.Region, b.store, b.endpoint)
 }
@@ -67,7 +73,7 @@ func (b *bucket) stored() map[string]string {
 	b.t.Helper()
 	all := map[string]string{}
 	for key, sum := range b.everything() {
-		if path, ok := strings.CutPrefix(key, "backups/"); ok {
+		if path, ok := strings.CutPrefix(key, b.prefix+"backups/"); ok {
 			all["/"+path] = sum
 		}
 	}
@@ -196,7 +202,7 @@ func (b *bucket) keys(prefix string) []string {
 func (b *bucket) reports(job string) []string {
 	b.t.Helper()
 	var texts []string
-	for _, key := range b.keys("reports/") {
+	for _, key := range b.keys(b.prefix + "reports/") {
 		if !strings.Contains(key, "/"+job+"/") {
 			continue
 		}

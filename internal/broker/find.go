@@ -66,7 +66,8 @@ func (b *Broker) tryPlace(ctx context.Context, ref holdfast.Ref, name string, va
 	if err != nil {
 		return false, err
 	}
-	if _, ok := present[holdfast.ManifestFile]; !ok {
+	// An adopted backup is listed with a manifest that nobody can fetch.
+	if manifest, ok := present[holdfast.ManifestFile]; !ok || manifest.Adopted != nil {
 		return false, nil
 	}
 	delete(present, holdfast.HoldFile)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/testenv"
 	"github.com/holdfast-backup/holdfast/internal/token"
 )
 
@@ -50,6 +51,18 @@ func TestWhatIsMissingIsCopiedByteForByte(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A server on which nothing can be removed or renamed takes copies as well.
+func TestAnAppendOnlyServerIsFilled(t *testing.T) {
+	a, b := memory(), overSSH(t, testenv.SSHDOptions{Deny: testenv.DenyAll()})
+	backup(t, a, refOf("crm", 26), 1000, 9<<20)
+	result, err := Run(t.Context(), a, b, options())
+	must(t, err)
+	if len(result.Copied) != 1 {
+		t.Fatalf("got %+v", result)
+	}
+	equal(t, "target", without(objects(t, a), "state/"), objects(t, b))
 }
 
 func TestADryRunSaysWhatItWouldCopy(t *testing.T) {

@@ -20,11 +20,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/testenv"
 	"github.com/holdfast-backup/holdfast/internal/token"
 	"github.com/holdfast-backup/holdfast/internal/vault/disk"
 	"github.com/holdfast-backup/holdfast/internal/vault/mem"
 	"github.com/holdfast-backup/holdfast/internal/vault/s3"
+	"github.com/holdfast-backup/holdfast/internal/vault/sftp"
 )
 
 var noon = time.Date(2025, 10, 28, 12, 0, 0, 0, time.UTC)
@@ -71,6 +73,7 @@ var backends = map[string]func(t *testing.T) vault{
 		t.Cleanup(func() { v.Close() })
 		return v
 	},
+	"sftp": func(t *testing.T) vault { return overSSH(t, testenv.SSHDOptions{}) },
 	"s3": func(t *testing.T) vault {
 		server := testenv.S3(t)
 		store, err := s3.Preset("aws")
@@ -83,6 +86,18 @@ var backends = map[string]func(t *testing.T) vault{
 		must(t, err)
 		return v
 	},
+}
+
+// overSSH is a directory on a real OpenSSH server.
+func overSSH(t *testing.T, o testenv.SSHDOptions) vault {
+	server := testenv.StartSSHD(t, o)
+	v, err := sftp.New(sftp.Options{
+		Host: server.Host, Port: server.Port, User: server.User, Path: server.Path, Key: secret.New(server.Key),
+		HostKeys: []string{server.Fingerprint}, Create: true,
+	})
+	must(t, err)
+	t.Cleanup(func() { v.Close() })
+	return v
 }
 
 func must(t testing.TB, err error) {

@@ -27,10 +27,13 @@ const answerMargin = 2 * time.Second
 // Push returns the function that hosts call: it takes events of an HTTP API,
 // payload 2.0.
 func Push(e Env) Handler {
-	return half(e, "broker", (*broker.Broker).Push, func(l *live, o *broker.Options) {
-		o.Push = map[string]broker.PushVault{}
+	return half(e, loader{env: e, sealed: true, signs: true}, "broker", (*broker.Broker).Push, func(l *live, o *broker.Options) {
+		o.Push, o.Certifiers = map[string]broker.PushVault{}, map[string]broker.Certifier{}
 		for name, vault := range l.vaults {
 			o.Push[name] = open.Own(vault)
+		}
+		for name, authority := range l.certify {
+			o.Certifiers[name] = authority
 		}
 	})
 }
@@ -38,7 +41,7 @@ func Push(e Env) Handler {
 // Restore returns the function that operators call: it takes events of an HTTP
 // API, payload 2.0.
 func Restore(e Env) Handler {
-	return half(e, "restore", (*broker.Broker).Restore, func(l *live, o *broker.Options) {
+	return half(e, loader{env: e, sealed: true}, "restore", (*broker.Broker).Restore, func(l *live, o *broker.Options) {
 		o.Restore = map[string]broker.RestoreVault{}
 		for name, vault := range l.vaults {
 			o.Restore[name] = vault
@@ -46,10 +49,10 @@ func Restore(e Env) Handler {
 	})
 }
 
-// half returns the function of one half of the broker, to which give gives its vaults.
-func half(e Env, name string, handler func(*broker.Broker) http.Handler, give func(*live, *broker.Options)) Handler {
+// half returns the function of one half of the broker, to which give gives its
+// vaults from what load has made live.
+func half(e Env, load loader, name string, handler func(*broker.Broker) http.Handler, give func(*live, *broker.Options)) Handler {
 	var (
-		load     = loader{env: e, sealed: true}
 		registry site.Registry
 		of       *opened // what serve is made of
 		serve    http.Handler

@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/rounds"
 	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/site"
+	"github.com/holdfast-backup/holdfast/internal/sshca"
 	"github.com/holdfast-backup/holdfast/internal/token"
 	"github.com/holdfast-backup/holdfast/internal/vault/open"
 )
@@ -29,6 +30,7 @@ type opened struct {
 	vaults  map[string]holdfast.Vault
 	sealer  *token.Sealer                // for the broker alone
 	secrets map[secret.Ref]secret.Secret // that went into it
+	certify map[string]*sshca.Authority  // for the push half alone
 	watcher *rounds.Watcher              // for the monitor alone
 	current *site.Registry               // of the last configuration that uses this
 	broken  bool                         // a channel could not be opened
@@ -38,6 +40,7 @@ type opened struct {
 type loader struct {
 	env    Env
 	sealed bool // whether the broker's secret is wanted
+	signs  bool // whether SSH certificates are signed
 	told   bool // whether people are told
 	last   *live
 }
@@ -94,6 +97,11 @@ func (l *loader) open(ctx context.Context, c *config.Holdfast) (*opened, error) 
 	var err error
 	if l.sealed {
 		if o.sealer, err = site.Sealer(ctx, c, resolve); err != nil {
+			return nil, err
+		}
+	}
+	if l.signs {
+		if o.certify, err = site.Authorities(ctx, c, resolve); err != nil {
 			return nil, err
 		}
 	}

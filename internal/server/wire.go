@@ -61,8 +61,16 @@ func (s *Server) wire(ctx context.Context) error {
 			mux.Handle(root+vaultPath+name+"/", served.Handler()) // which strips its path itself
 		}
 	}
+	authorities, err := site.Authorities(ctx, c, s.o.Secrets)
+	if err != nil {
+		return err
+	}
+	certifiers := map[string]broker.Certifier{}
+	for name, authority := range authorities {
+		certifiers[name] = authority
+	}
 	b, err := broker.New(broker.Options{
-		PublicURL: c.Broker.URL, Sealer: sealer, Registry: &s.registry, Push: push, Restore: restore,
+		PublicURL: c.Broker.URL, Sealer: sealer, Registry: &s.registry, Push: push, Restore: restore, Certifiers: certifiers,
 		Version: s.o.Version, Now: s.o.Now, Log: s.o.Log, Committed: s.arrived,
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -140,6 +141,21 @@ func TestDirOpensAndDeletesPlainFilesAlone(t *testing.T) {
 	cancel()
 	if err := d.Delete(ended, "app/b.zip"); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the context has ended: got %v", err)
+	}
+}
+
+func TestFilesOfADirectoryAreNotSignedFor(t *testing.T) {
+	w := newWorld(t)
+	v, err := adopt.New(w.bucket, adopt.Options{Entries: []adopt.Entry{spatie}, Source: openDir(t, files(t, foreign)), Now: func() time.Time { return time.Now().Add(time.Hour) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err := read(t.Context(), v, data, 0, -1); body != foreign || err != nil {
+		t.Errorf("got %q, %v", body, err)
+	}
+	_, err = v.SignDownload(t.Context(), data, "backup.zip", time.Minute)
+	if err := refused(err, holdfast.ErrNotExist, "cannot be signed for"); err != nil {
+		t.Error(err)
 	}
 }
 

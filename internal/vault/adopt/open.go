@@ -2,7 +2,6 @@ package adopt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -85,10 +84,13 @@ func (v *Vault) SignDownload(ctx context.Context, key, as string, ttl time.Durat
 	case err == nil && v.inside:
 		return v.Vault.SignDownload(ctx, f.at.Key, as, ttl)
 	case err == nil:
-		err = errors.ErrUnsupported
+		err = errUnsigned
 	}
 	return holdfast.Request{}, fmt.Errorf("sign download of %q: %w", key, err)
 }
+
+// errUnsigned is for files of a directory, which no URL leads to.
+var errUnsigned = fmt.Errorf("the file is adopted from a directory, and cannot be signed for: %w", holdfast.ErrNotExist)
 
 // errNoManifest is what there is instead of an adopted backup's manifest.
 var errNoManifest = fmt.Errorf("the backup is adopted and has no manifest: %w", holdfast.ErrNotExist)

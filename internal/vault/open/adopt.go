@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/vault/adopt"
+	"github.com/holdfast-backup/holdfast/internal/vault/disk"
 )
 
 // OwnDir is where Holdfast keeps what is its own in a directory of others' files.
@@ -34,7 +35,7 @@ func openAdopted(ctx context.Context, c config.Vault, o Options) (holdfast.Vault
 	}
 	c.Adopt = nil
 	if c.Disk != nil {
-		return openAdoptedDir(ctx, c.Disk.Path, options, o)
+		return openAdoptedDir(c.Disk.Path, options, o)
 	}
 	own, err := Open(ctx, c, o)
 	if err != nil {
@@ -44,7 +45,7 @@ func openAdopted(ctx context.Context, c config.Vault, o Options) (holdfast.Vault
 }
 
 // openAdoptedDir returns the vault in a directory that others write to.
-func openAdoptedDir(ctx context.Context, dir string, options adopt.Options, o Options) (holdfast.Vault, error) {
+func openAdoptedDir(dir string, options adopt.Options, o Options) (holdfast.Vault, error) {
 	if err := checkDir(dir, false); err != nil {
 		return nil, err
 	}
@@ -60,8 +61,8 @@ func openAdoptedDir(ctx context.Context, dir string, options adopt.Options, o Op
 	if err != nil {
 		return nil, err
 	}
-	options.Source, options.Shared, o.Create = files, isVault, true
-	vault, err := Open(ctx, config.Vault{Disk: &config.Disk{Path: own}}, o)
+	options.Source, options.Shared = files, isVault
+	vault, err := disk.New(own, disk.Options{BaseURL: o.BaseURL, Sealer: o.Sealer, Now: o.Now, Log: o.Log})
 	if err != nil {
 		files.Close()
 		return nil, err
