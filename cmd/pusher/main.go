@@ -1,5 +1,7 @@
-// Command pusher backs up databases and files of the host it runs on. It can
-// only add: it holds no key that lists, reads or deletes backups.
+// Command pusher backs up databases and files of the host it runs on. What a
+// broker keeps it can only add to: it holds no key that lists, reads or deletes
+// such backups. Where it sends by itself (sftp, disk) it can do what the server lets
+// it do; `pusher doctor` tells.
 package main
 
 import (
@@ -41,7 +43,9 @@ func rootCommand() *cobra.Command {
 		Long: `Back up this host's databases and files to where it cannot destroy them.
 
 pusher dumps, compresses, encrypts and sends; a broker elsewhere admits, names
-and keeps. Nothing on this host can list, read or delete a backup.
+and keeps. Nothing on this host can list, read or delete a backup there. Backups
+can also go, at the same time, to other brokers, to a server by SFTP and to a
+directory; what this host can do there pusher doctor tells.
 
 Exit codes: 0 all well, 1 failed, 2 configuration or usage, 3 part of it failed.`,
 		Example: `  pusher init --host web1 --broker https://backup.example.org --identity identity.txt

@@ -154,7 +154,7 @@ type Command struct {
 }
 
 // Hooks are commands around a run. They get HOLDFAST_HOST, HOLDFAST_JOB and, after the run,
-// HOLDFAST_STATUS (ok or failed) in their environment. Each is a list of words, run as it is, or a
+// HOLDFAST_STATUS (ok, partial or failed) in their environment. Each is a list of words, run as it is, or a
 // single string, run by /bin/sh -c.
 type Hooks struct {
 	// Run before the first source. One that fails stops the job.

@@ -296,8 +296,29 @@ func (s *SSHD) Stop(t testing.TB) {
 	s.shell = nil
 }
 
-// descendants returns the processes below pid but for its own children, which are
-// the server and its shell's.
+// Freeze stops the SFTP servers of all connections, and Thaw lets them go on. The
+// connections themselves stay up and answer.
+func (s *SSHD) Freeze(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+
+// Thaw undoes Freeze.
+func (s *SSHD) Thaw(t testing.TB) { s.signal(t, syscall.SIGCONT) }
+
+func (s *SSHD) signal(t testing.TB, signal syscall.Signal) {
+	t.Helper()
+	found := false
+	for _, pid := range descendants(s.shell.Process.Pid) {
+		title, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if strings.Contains(string(title), "internal-sftp") {
+			found = true
+			_ = syscall.Kill(pid, signal)
+		}
+	}
+	if !found {
+		t.Fatal("there is no SFTP server")
+	}
+}
+
+// descendants returns the processes below pid.
 func descendants(pid int) (all []int) {
 	children := func(pid int) (list []int) {
 		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))

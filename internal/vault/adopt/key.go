@@ -42,7 +42,7 @@ func Usable(key string) bool {
 		return false
 	}
 	for segment := range strings.SplitSeq(key, "/") {
-		if segment == "" || segment[0] == '.' || len(segment) > 255 {
+		if segment == "" || segment[0] == '.' || len(segment) > 200 {
 			return false
 		}
 	}

@@ -175,7 +175,7 @@ func TestZone(t *testing.T) {
 func TestFilesOfOneBackupHaveNamesOfTheirOwn(t *testing.T) {
 	w := newWorld(t)
 	entry := adopt.Entry{Host: "web1", Job: "crm", Pattern: "*{year}{month}{day}*"}
-	for _, name := range []string{"crm_20251028.sql", "crm-20251028.sql", "20251028manifest.json", "20251028hold.json", "é ü20251028", "a20251028" + strings.Repeat("b", 200)} {
+	for _, name := range []string{"crm_20251028.sql", "crm-20251028.sql", "20251028manifest.json", "20251028hold.json", "é ü20251028", "a20251028" + strings.Repeat("b", 180)} {
 		w.put(time.Hour, name, name)
 	}
 	job, err := catalog.Find(t.Context(), w.view(entry), "web1", "crm")

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/retention"
 	"github.com/holdfast-backup/holdfast/internal/rounds"
 	"github.com/holdfast-backup/holdfast/internal/testenv"
+	"github.com/holdfast-backup/holdfast/internal/testenv/b2"
 	"github.com/holdfast-backup/holdfast/internal/vault/open"
 )
 
@@ -95,6 +97,50 @@ func (b bucket) names(t *testing.T) []string {
 		}
 	}
 	return all
+}
+
+// server is a directory on a real SFTP server.
+type server struct{ *testenv.SSHD }
+
+func (s server) vault() string {
+	return fmt.Sprintf("sftp: { host: %s, port: %d, user: %s, path: %q, key: env:TEST_ADOPT_SSH, host_key: [%q] }", s.Host, s.Port, s.User, s.Path, s.Fingerprint)
+}
+
+func (s server) put(t *testing.T, name string, size int, written time.Time) {
+	t.Helper()
+	directory{s.Dir}.put(t, name, size, written)
+	for name = filepath.Join(s.Dir, name); name != s.Dir; name = filepath.Dir(name) {
+		if err := os.Chown(name, s.uid(t), -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// uid returns who owns the directory, as whom Holdfast logs in.
+func (s server) uid(t *testing.T) int {
+	t.Helper()
+	info, err := os.Stat(s.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(info.Sys().(*syscall.Stat_t).Uid)
+}
+
+func (s server) names(t *testing.T) []string {
+	t.Helper()
+	return slices.DeleteFunc(directory{s.Dir}.names(t), func(name string) bool {
+		return strings.HasPrefix(name, holdfast.StatePrefix) || name[0] == '.'
+	})
+}
+
+// cloud is a bucket of B2, as far as internal/testenv/b2 is like it.
+type cloud struct {
+	bucket
+	server *b2.Server
+}
+
+func (c cloud) vault() string {
+	return fmt.Sprintf("b2: { bucket: %s, key_id: env:TEST_ADOPT_B2_ID, application_key: env:TEST_ADOPT_B2_KEY, api: %q }", c.server.Bucket, c.server.URL)
 }
 
 // months is another program's backups of some months, and a clock.
@@ -197,11 +243,18 @@ func (m *months) doomed(times []time.Time) (files []string) {
 // Months of spatie's backups are watched from the first day, and thinned out once
 // somebody says so: the right ones, and nothing else.
 func TestMonthsOfAnotherProgramsBackups(t *testing.T) {
-	server := testenv.S3(t)
-	t.Setenv("TEST_ADOPT_ID", server.AccessKey)
-	t.Setenv("TEST_ADOPT_KEY", server.SecretKey)
+	s3Server := testenv.S3(t)
+	t.Setenv("TEST_ADOPT_ID", s3Server.AccessKey)
+	t.Setenv("TEST_ADOPT_KEY", s3Server.SecretKey)
+	ssh := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	t.Setenv("TEST_ADOPT_SSH", ssh.Key)
+	backblaze := b2.Over(t, s3Server, testenv.Bucket{})
+	key := backblaze.NewKey(t, "", "listBuckets", "listFiles", "readFiles", "shareFiles", "writeFiles", "deleteFiles")
+	t.Setenv("TEST_ADOPT_B2_ID", key.ID)
+	t.Setenv("TEST_ADOPT_B2_KEY", key.Secret)
 	for name, place := range map[string]place{
-		"directory": directory{t.TempDir()}, "bucket": bucket{server, server.NewBucket(t, testenv.Bucket{Versioned: true})},
+		"directory": directory{t.TempDir()}, "bucket": bucket{s3Server, s3Server.NewBucket(t, testenv.Bucket{Versioned: true})},
+		"sftp": server{ssh}, "b2": cloud{bucket{s3Server, backblaze.Bucket}, backblaze},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &months{place, t, time.Now().UTC().Truncate(time.Second).Add(time.Hour)}

@@ -248,6 +248,37 @@ func TestAServerThatHangsDoesNotHoldTheCaller(t *testing.T) {
 	sameBytes(t, v, "backups/object", []byte("a body"))
 }
 
+func TestASFTPServerThatHangsBehindALiveConnection(t *testing.T) {
+	s := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	o := options(s)
+	o.Timeout, o.GiveUp = time.Second, 30*time.Second
+	v := open(t, o)
+	if err := v.Put(t.Context(), "backups/object", []byte("a body")); err != nil {
+		t.Fatal(err)
+	}
+	s.Freeze(t)
+	// Another server answers on the next connection.
+	if err := v.Put(t.Context(), "backups/other", []byte("a body")); err != nil {
+		t.Error(err)
+	}
+	s.Thaw(t)
+}
+
+func TestAnIdleConnectionThatHasDiedIsNoticed(t *testing.T) {
+	o, proxy := behind(t, testenv.StartSSHD(t, testenv.SSHDOptions{}))
+	o.Timeout = 300 * time.Millisecond
+	v := open(t, o)
+	if err := v.Put(t.Context(), "backups/object", nil); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Hold()
+	select {
+	case <-v.conn.done:
+	case <-time.After(20 * time.Second):
+		t.Error("it is not")
+	}
+}
+
 func firstError[T any](all func(func(T, error) bool)) (first error) {
 	for _, err := range all {
 		if err != nil {

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"regexp"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -97,33 +97,34 @@ func TestAPartThatIsWrittenOverDoesNotCountUntilItIsWhole(t *testing.T) {
 }
 
 func TestASenderThatIsLeftBehindTouchesItsBodyNoMore(t *testing.T) {
-	v := open(t, options(testenv.StartSSHD(t, testenv.SSHDOptions{})))
-	u, body := start(t, v, "backups/x"), random(1000)
+	o, proxy := behind(t, testenv.StartSSHD(t, testenv.SSHDOptions{}))
+	v := open(t, o)
+	u, body := start(t, v, "backups/x"), random(8<<20)
 	ctx, cancel := context.WithCancel(t.Context())
-	reading, release := make(chan struct{}), make(chan struct{})
-	over := false // without a lock: the race detector sees who reads it afterwards
-	hang := readerFunc(func([]byte) (int, error) {
-		if over {
+	var over atomic.Bool
+	from, held := bytes.NewReader(body), false
+	watched := readerFunc(func(p []byte) (int, error) {
+		if over.Load() {
 			t.Error("the body is read after SendPart has returned")
 		}
-		close(reading)
-		<-release
-		return 0, io.ErrUnexpectedEOF
+		if from.Len() < 6<<20 && !held {
+			// What is on its way stays there, and the rest waits.
+			held = true
+			proxy.Hold()
+			cancel()
+		}
+		return from.Read(p)
 	})
-	sent := make(chan error)
-	go func() { sent <- v.SendPart(ctx, u, split(body)[0], hang) }()
-	<-reading
-	cancel()
-	close(release)
-	if err := <-sent; err == nil {
-		t.Error("it has succeeded")
+	if err := v.SendPart(ctx, u, split(body)[0], watched); !errors.Is(err, context.Canceled) {
+		t.Errorf("got error %v, want %v", err, context.Canceled)
 	}
-	over = true
+	over.Store(true)
+	proxy.Release()
 	// The next sender of the part waits for the one before.
 	if err := v.SendPart(t.Context(), u, split(body)[0], bytes.NewReader(body)); err != nil {
 		t.Fatal(err)
 	}
-	if err := v.CompleteUpload(t.Context(), u, split(body), 1000); err != nil {
+	if err := v.CompleteUpload(t.Context(), u, split(body), 8<<20); err != nil {
 		t.Fatal(err)
 	}
 	sameBytes(t, v, "backups/x", body)
