@@ -191,7 +191,7 @@ func nothingAHostEverSawChangesACommittedBackup(t *testing.T, newSite func(t *te
 	t.Run("a commit with other content", func(t *testing.T) {
 		a := a.in(t)
 		again := own
-		again.part.Sum = strings.Repeat("0", 64)
+		again.part.Sum = strings.Repeat("0", len(again.part.Sum))
 		again.commit.Manifest = a.manifest(again, evil)
 		a.must(a.finish(again), 400, 409, 422)
 	})
@@ -306,7 +306,7 @@ func aCommitIsExactlyWhatWasSent(t *testing.T, newSite func(t *testing.T, jobs s
 		change func(p *pushed)
 	}{
 		{"a manifest of another size", func(p *pushed) { p.part.Size++; p.commit.Manifest = a.manifest(*p, append(content, '!')) }},
-		{"a manifest of another checksum", func(p *pushed) { p.part.Sum = strings.Repeat("a", 64); p.commit.Manifest = a.manifest(*p, content) }},
+		{"a manifest of another checksum", func(p *pushed) { p.part.Sum = strings.Repeat("a", len(p.part.Sum)); p.commit.Manifest = a.manifest(*p, content) }},
 		{"a manifest of another host", func(p *pushed) {
 			other := *p
 			other.ref.Host = "web2"

@@ -19,7 +19,9 @@ func newB2Site(t *testing.T, jobs string) *site {
 	s := newSite(t, jobs)
 	s.bucket = &bucket{
 		t: t, server: testenv.S3(t), client: server.Direct(), name: server.Bucket, endpoint: server.URL, prefix: "acme/",
-		vault: fmt.Sprintf("{ b2: { bucket: %s, prefix: acme, key_id: file:b2.id, application_key: file:b2.key, api: %q } }", server.Bucket, server.URL),
+		other: func(endpoint string) string {
+			return fmt.Sprintf("{ b2: { bucket: %s, prefix: acme, key_id: file:b2.id, application_key: file:b2.key, api: %q } }", server.Bucket, endpoint)
+		},
 	}
 	write(t, filepath.Join(s.dir, "b2.id"), key.ID, 0o600)
 	write(t, filepath.Join(s.dir, "b2.key"), key.Secret, 0o600)

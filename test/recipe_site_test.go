@@ -51,6 +51,9 @@ type held struct {
 	size int64     // as stored, bytes
 }
 
+// alertsKey is where a vault remembers what people were told.
+const alertsKey = "state/alerts.json"
+
 // hour is when the nights' runs begin, UTC.
 const hour = 2*time.Hour + 30*time.Minute
 
@@ -162,8 +165,21 @@ func (r *recipe) serve() {
 
 // cleaned is what the last round of retention has left in a vault.
 func (r *recipe) cleaned(vault string) string {
-	body, _ := os.ReadFile(filepath.Join(r.spots[vault], holdfast.CleanupKey))
-	return string(body)
+	return string(document(r.spots[vault], holdfast.CleanupKey))
+}
+
+// document returns a document of the state of the vault that lies in dir: a file, or by
+// SFTP the newest of several. Nothing if there is none yet.
+func document(dir, key string) []byte {
+	if body, err := os.ReadFile(filepath.Join(dir, key)); err == nil {
+		return body
+	}
+	all, _ := filepath.Glob(filepath.Join(dir, filepath.Dir(key), "."+filepath.Base(key), "*"))
+	if len(all) == 0 {
+		return nil
+	}
+	body, _ := os.ReadFile(all[len(all)-1])
+	return body
 }
 
 // environment is that of holdfast. For it, what lies on a disk since a moment ago is
@@ -227,7 +243,7 @@ func (r *recipe) look() {
 			continue
 		}
 		waitWith(r.t, "the end of telling of "+vault, func() bool { return !claimed(r.t, dir) }, func() string {
-			return read(r.t, filepath.Join(dir, "state", "alerts.json")) + "\n" + told.errOut + r.log.tail()
+			return string(document(dir, alertsKey)) + "\n" + told.errOut + r.log.tail()
 		})
 	}
 }
@@ -235,12 +251,14 @@ func (r *recipe) look() {
 // claimed reports whether a run is telling people about the vault that lies in dir.
 func claimed(t *testing.T, dir string) bool {
 	t.Helper()
-	body, err := os.ReadFile(filepath.Join(dir, "state", "alerts.json"))
-	must(t, err)
 	var state struct {
+		Version  int
 		Channels map[string]struct{ Claim any }
 	}
-	must(t, json.Unmarshal(body, &state))
+	must(t, json.Unmarshal(document(dir, alertsKey), &state))
+	if state.Version != 1 {
+		t.Fatalf("the state of alerts is of version %d", state.Version)
+	}
 	for _, c := range state.Channels {
 		if c.Claim != nil {
 			return true

@@ -29,7 +29,8 @@ type bucket struct {
 	endpoint string // as holdfast.yaml has it
 	store    string // likewise
 	prefix   string // of all names, with a slash at its end
-	vault    string // the vault in holdfast.yaml, where it is of another kind than s3
+	// other returns the vault in holdfast.yaml where it is of another kind than s3.
+	other func(endpoint string) string
 }
 
 // newS3Site is newSite with a versioned bucket for a vault.
@@ -61,8 +62,8 @@ func onEveryVault(t *testing.T, test func(t *testing.T, newSite func(t *testing.
 
 // yaml is the vault in holdfast.yaml.
 func (b *bucket) yaml() string {
-	if b.vault != "" {
-		return b.vault
+	if b.other != nil {
+		return b.other(b.endpoint)
 	}
 	return fmt.Sprintf("{ s3: { bucket: %s, region: %s, store: %s, endpoint: %q, path_style: true, access_key: file:access.key, secret_key: file:secret.key } }",
 		b.name, b.server.Region, b.store, b.endpoint)

@@ -67,6 +67,7 @@ func (s *Server) begin(op string, w http.ResponseWriter, r *http.Request) bool {
 // call is one call of the native API.
 type call struct {
 	server *Server
+	host   string // that it was sent to
 	key    *Key
 	args   map[string]any
 }
@@ -165,7 +166,7 @@ func (s *Server) call(do func(*call) (any, error), w http.ResponseWriter, r *htt
 		write(w, nil, err)
 		return
 	}
-	c := &call{server: s, key: k}
+	c := &call{server: s, host: r.Host, key: k}
 	if err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&c.args); err != nil {
 		write(w, nil, &apiError{400, "bad_json", err.Error()})
 		return

@@ -71,8 +71,9 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	if k.BucketID == s.BucketID {
 		bucketName = s.Bucket
 	}
+	at := "http://" + r.Host // so that a test may stand in between
 	storage := map[string]any{
-		"apiUrl": s.URL, "downloadUrl": s.URL, "s3ApiUrl": s.URL,
+		"apiUrl": at, "downloadUrl": at, "s3ApiUrl": at,
 		"recommendedPartSize": 100_000_000, "absoluteMinimumPartSize": 5_000_000,
 	}
 	allowed := map[string]any{
@@ -102,7 +103,7 @@ func (s *Server) newUploadURL(c *call, call, large string) map[string]any {
 	s.mu.Lock()
 	s.uploads[id] = u
 	s.mu.Unlock()
-	return map[string]any{"uploadUrl": s.URL + "/b2api/v3/" + call + "/" + id, "authorizationToken": u.token}
+	return map[string]any{"uploadUrl": "http://" + c.host + "/b2api/v3/" + call + "/" + id, "authorizationToken": u.token}
 }
 
 // take returns the upload URL that a request came to, until done is called with
