@@ -306,7 +306,10 @@ func aCommitIsExactlyWhatWasSent(t *testing.T, newSite func(t *testing.T, jobs s
 		change func(p *pushed)
 	}{
 		{"a manifest of another size", func(p *pushed) { p.part.Size++; p.commit.Manifest = a.manifest(*p, append(content, '!')) }},
-		{"a manifest of another checksum", func(p *pushed) { p.part.Sum = strings.Repeat("a", len(p.part.Sum)); p.commit.Manifest = a.manifest(*p, content) }},
+		{"a manifest of another checksum", func(p *pushed) {
+			p.part.Sum = strings.Repeat("a", len(p.part.Sum))
+			p.commit.Manifest = a.manifest(*p, content)
+		}},
 		{"a manifest of another host", func(p *pushed) {
 			other := *p
 			other.ref.Host = "web2"
