@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // openPGP makes a key with gpg, writes the public one to a file and returns that of the
@@ -13,7 +14,8 @@ import (
 func (r *recipe) openPGP(public string) (private string) {
 	r.t.Helper()
 	m := r.bare(r.t) // where the keys are made is none of the machines of the recipe
-	m.gpg(r.t, "--passphrase", "", "--quick-generate-key", "backup@example.com", "default", "default", "never")
+	past := time.Now().AddDate(0, 0, -7).UTC().Format("20060102T150405") // by the recipe's clock too
+	m.gpg(r.t, "--faked-system-time", past, "--passphrase", "", "--quick-generate-key", "backup@example.com", "default", "default", "never")
 	write(r.t, public, m.gpg(r.t, "--armor", "--export", "backup@example.com"), 0o644)
 	private = filepath.Join(r.dir, "backup-secret.asc")
 	write(r.t, private, m.gpg(r.t, "--armor", "--export-secret-keys", "backup@example.com"), 0o600)

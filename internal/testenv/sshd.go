@@ -15,7 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -225,118 +224,6 @@ func (s *SSHD) Authorize(t testing.TB, line string) {
 	if _, err := f.WriteString(line + "\n"); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// Start starts the server, again after Stop on the same port, and waits until it
-// answers.
-func (s *SSHD) Start(t testing.TB) {
-	t.Helper()
-	path, err := find("openssh-server", "sshd", "/usr/sbin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The server ends when this process does, however that ends.
-	const script = `"$@" </dev/null & server=$!; cat >/dev/null; kill -KILL $server; wait $server`
-	s.shell = exec.Command("/bin/sh", "-c", script, "sh", path, "-D", "-e", "-f", s.file("config"))
-	s.shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	log, err := os.OpenFile(s.file("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	s.shell.Stdout, s.shell.Stderr = log, log
-	if s.stdin, err = s.shell.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.shell.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.awaitBanner(30 * time.Second); err != nil {
-		t.Fatalf("sshd does not answer: %v\n%s", err, s.Log())
-	}
-}
-
-func (s *SSHD) awaitBanner(patience time.Duration) error {
-	for deadline := time.Now().Add(patience); ; {
-		err := banner(s.Addr())
-		if err == nil || time.Now().After(deadline) {
-			return err
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
-func banner(addr string) error {
-	c, err := net.DialTimeout("tcp", addr, time.Second)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return err
-	}
-	_, err = io.ReadFull(c, make([]byte, len("SSH-2.0-")))
-	return err
-}
-
-// Stop kills the server and all connections to it. Nothing happens if it has been
-// stopped.
-func (s *SSHD) Stop(t testing.TB) {
-	t.Helper()
-	if s.shell == nil {
-		return
-	}
-	// Each connection has a process, in a session of its own.
-	below := descendants(s.shell.Process.Pid)
-	s.stdin.Close()
-	_ = s.shell.Wait()
-	for _, pid := range below {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-	s.shell = nil
-}
-
-// Freeze stops the SFTP servers of all connections, and Thaw lets them go on. The
-// connections themselves stay up and answer.
-func (s *SSHD) Freeze(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
-
-// Thaw undoes Freeze.
-func (s *SSHD) Thaw(t testing.TB) { s.signal(t, syscall.SIGCONT) }
-
-func (s *SSHD) signal(t testing.TB, signal syscall.Signal) {
-	t.Helper()
-	found := false
-	for _, pid := range descendants(s.shell.Process.Pid) {
-		title, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if strings.Contains(string(title), "internal-sftp") {
-			found = true
-			_ = syscall.Kill(pid, signal)
-		}
-	}
-	if !found {
-		t.Fatal("there is no SFTP server")
-	}
-}
-
-// descendants returns the processes below pid.
-func descendants(pid int) (all []int) {
-	children := func(pid int) (list []int) {
-		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
-		for word := range strings.FieldsSeq(string(text)) {
-			if n, err := strconv.Atoi(word); err == nil {
-				list = append(list, n)
-			}
-		}
-		return list
-	}
-	for level := children(pid); len(level) > 0; {
-		var next []int
-		for _, p := range level {
-			next = append(next, children(p)...)
-		}
-		all, level = append(all, next...), next
-	}
-	return all
 }
 
 // NewSSHKey returns a private key in OpenSSH's format, encrypted if there is a

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,94 +14,14 @@ import (
 )
 
 const (
-	// swapLimit is how long a Swap may take in all. Generations are removed once
-	// they are older than that beside the newest, so that no Swap can make one anew
-	// which others are past.
+	// swapLimit is how long a Swap may take in all. A generation is removed once it is
+	// older than three times that beside the newest, so that no Swap can make one
+	// anew which others are past.
 	swapLimit = 10 * time.Minute
 	// abandonedAfter is the age from which on a generation that was begun in place is
 	// passed over. It is judged by this machine's clock, so it is generous.
 	abandonedAfter = time.Hour
 )
-
-// generation is one version of a document that changes: a file of its own.
-type generation struct {
-	number uint64 // 0: a plain file, as a disk vault writes it
-	name   string
-	info   fs.FileInfo
-}
-
-// documentDir is where the generations of a document lie.
-func documentDir(key string) string {
-	dir, name := path.Split(key)
-	return dir + "." + name
-}
-
-func generationName(key string, number uint64) string {
-	return fmt.Sprintf("%s/%010d", documentDir(key), number)
-}
-
-// generations are those of one document, as its directory shows them.
-type generations struct {
-	all []generation // finished, in order
-	// taken is the highest number there is, finished or not.
-	taken uint64
-	// pending is the time of the latest that is not finished, above all that are;
-	// zero if there is none.
-	pending time.Time
-}
-
-// generations returns those of a document; none if there is no directory of it.
-func (o op) generations(key string) (generations, error) {
-	dir := documentDir(key)
-	entries, err := o.readDir(dir)
-	if isNotExist(err) {
-		return generations{}, nil
-	}
-	if err != nil {
-		return generations{}, err
-	}
-	m := marks{}
-	for _, e := range entries {
-		m.add(e.Name())
-	}
-	var g generations
-	for _, e := range sortedByName(entries) {
-		number, err := strconv.ParseUint(e.Name(), 10, 64)
-		if err != nil || number == 0 || e.Name() != path.Base(generationName(key, number)) || !e.Mode().IsRegular() {
-			continue
-		}
-		g.taken = number
-		if m.hide(e.Name()) {
-			g.pending = e.ModTime()
-			continue
-		}
-		g.pending = time.Time{}
-		g.all = append(g.all, generation{number, path.Join(dir, e.Name()), e})
-	}
-	return g, nil
-}
-
-// newest returns the generation that is the document now; holdfast.ErrNotExist if
-// there is none.
-func (o op) newest(key string) (generation, error) {
-	g, err := o.generations(key)
-	if err != nil {
-		return generation{}, err
-	}
-	if len(g.all) == 0 {
-		return generation{}, holdfast.ErrNotExist
-	}
-	return g.all[len(g.all)-1], nil
-}
-
-// document returns the file that holds a document, which may be a plain one.
-func (o op) document(key string, s seen) (generation, error) {
-	g, err := o.newest(key)
-	if errors.Is(err, holdfast.ErrNotExist) && s.there() {
-		return generation{name: key, info: s.info}, nil
-	}
-	return g, err
-}
 
 // loaded is a document and its tag.
 type loaded struct {
