@@ -36,7 +36,7 @@ func (r *run) posture(ctx context.Context, st *state) error {
 		r.look.note(holdfast.Finding{
 			Check: holdfast.CheckVersioning, Severity: holdfast.Warning,
 			Summary: "the bucket keeps no versions: what somebody with a key to it deletes or replaces is lost",
-			Hint:    "switch the bucket's versioning on",
+			Hint:    "switch the bucket's versioning on; of B2, take the lifecycle rule away: docs/b2.md",
 		})
 	}
 	if p.Private == holdfast.Off {
