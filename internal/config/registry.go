@@ -25,6 +25,7 @@ type Registry struct {
 	alerts     Alerts
 	prices     map[string]Price // by vault
 	signs      map[string]bool  // by vault
+	vouches    map[string]bool  // by vault
 }
 
 // placed is a job and where it lives.
@@ -48,6 +49,7 @@ func (c *Holdfast) Registry() (*Registry, error) {
 		alerts:     c.Alerts,
 		prices:     map[string]Price{},
 		signs:      map[string]bool{},
+		vouches:    map[string]bool{},
 	}
 	for name, v := range c.Vaults {
 		price, err := ParsePrice(v.Price)
@@ -55,6 +57,7 @@ func (c *Holdfast) Registry() (*Registry, error) {
 			return nil, fmt.Errorf("vault %q: price: %w", name, err)
 		}
 		r.prices[name], r.signs[name] = price, v.Signs()
+		r.vouches[name] = v.Signs() && (v.Disk == nil || c.Broker.Secret != "")
 	}
 	for name, h := range c.Hosts {
 		if err := r.addHost(name, h); err != nil {
@@ -274,6 +277,11 @@ func (r *Registry) Expected() []holdfast.JobName {
 // Price returns what a gigabyte costs in the vault, the zero Price where that is
 // not known.
 func (r *Registry) Price(vault string) Price { return r.prices[vault] }
+
+// Vouches reports whether the times of backups in the vault are a broker's. They
+// are the hosts' own where hosts write by themselves: by SFTP, or into a directory
+// that a configuration without a broker reads.
+func (r *Registry) Vouches(vault string) bool { return r.vouches[vault] }
 
 // Signs reports whether the broker can sign uploads to the vault; hosts send to
 // others by themselves.

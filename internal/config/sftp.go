@@ -45,8 +45,8 @@ type SSHCertificates struct {
 	// its public half: TrustedUserCAKeys in sshd_config.
 	Authority secret.Ref `yaml:"authority"`
 	// What runs on the server instead of whatever the host asks for: internal-sftp and its options;
-	// {host} stands for the host's name. Default: files that are added can't be changed, nothing is
-	// renamed or removed (internal-sftp -m 0400 -P rename,posix-rename,remove,rmdir,setstat,…).
+	// {host} stands for the host's name. Default: nothing is renamed or removed (internal-sftp -u 0007 -P
+	// remove,rmdir,rename,…); docs/sftp.md says what else it takes.
 	Command string `yaml:"command"`
 	// How long after signing one can be used to log in, up to 24h. Default 10m.
 	For holdfast.Span `yaml:"for"`

@@ -27,7 +27,8 @@ import (
 //     may push decides how much goes; in this way no number of runs takes more
 //     than about half of what was there a day before (see flood);
 //   - more than half of the job's good backups would go at once;
-//   - an adopted backup bears an older time than it arrived with (see backdated).
+//   - a backup for whose time nobody vouches bears an older one than it arrived with
+//     (see backdated).
 //
 // What may only be watched does not go, whatever the plan says of it. Sizes are held
 // against those of backups that were made in the same way as the newest, by Holdfast

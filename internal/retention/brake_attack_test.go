@@ -19,6 +19,8 @@ type life struct {
 	backups []holdfast.Backup
 	fake    map[holdfast.ID]bool // pushed by a thief
 	serial  uint32
+	// hostNamed: nobody vouches for the times.
+	hostNamed bool
 }
 
 func newLife(keep holdfast.Keep, every holdfast.Span) *life {
@@ -51,6 +53,9 @@ func (l *life) nightly(n, size int) {
 // thin runs retention.
 func (l *life) thin() *holdfast.Finding {
 	decisions := Plan(l.keep, l.backups, l.now)
+	for i := range decisions {
+		decisions[i].HostNamed = l.hostNamed
+	}
 	if f := Brake(decisions, l.keep, l.expect, l.now); f != nil {
 		return f
 	}

@@ -20,10 +20,11 @@ type Decision struct {
 	Reasons  []string  `json:"reasons"` // never empty
 	// Adopted is set for a backup that something else has made.
 	Adopted *holdfast.Adopted `json:"adopted,omitempty"`
-	// What Brake judges by: the data objects, and whether it is max_total that
-	// gives the backup up, not the rules.
+	// What Brake judges by: the data objects, whether it is max_total that gives
+	// the backup up, not the rules, and whether the host itself has named it.
 	Data      []holdfast.Object `json:"-"`
 	OverTotal bool              `json:"-"`
+	HostNamed bool              `json:"-"`
 }
 
 // Watched reports whether the backup may only be watched: it was adopted, and

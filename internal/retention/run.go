@@ -98,6 +98,9 @@ func (r *run) job(ctx context.Context, job catalog.Job) {
 		keep.Form, keep.Counts = holdfast.Counts, holdfast.KeepCounts{Last: r.KeepLast}
 	}
 	decisions := Plan(keep, job.Backups, r.Now)
+	for i := range decisions {
+		decisions[i].HostNamed = r.HostNamed
+	}
 	if r.Planned != nil {
 		r.Planned(job.Host, job.Name, decisions)
 	}

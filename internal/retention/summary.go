@@ -16,6 +16,9 @@ type Options struct {
 	KeepLast    int
 	Only        func(host, job string) bool // nil: all jobs
 	Concurrency int                         // requests at a time; default 8
+	// HostNamed says that hosts write to the vault by themselves, so that nobody
+	// vouches for the times that backups bear.
+	HostNamed bool
 	// Planned, if set, is called with the decisions about each job, newest
 	// backup first, before anything of it is deleted. It must not keep them.
 	Planned func(host, job string, decisions []Decision)

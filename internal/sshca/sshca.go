@@ -22,10 +22,10 @@ import (
 )
 
 // DefaultCommand is what a certificate lets its bearer run where nothing else is
-// said: OpenSSH's own SFTP server, which adds files that cannot be changed
-// afterwards (-m 0400), and refuses what renames, removes or changes modes and
-// sizes by name. Reading stays possible: uploads are checked by looking.
-const DefaultCommand = "internal-sftp -m 0400 -P rename,posix-rename,remove,rmdir,setstat,symlink,lsetstat"
+// said: OpenSSH's own SFTP server, which refuses what renames, removes, links or
+// changes modes. Package vault/sftp makes its files there read-only as it makes
+// them, so that they can't be written over either: docs/sftp.md.
+const DefaultCommand = "internal-sftp -u 0007 -P remove,rmdir,rename,posix-rename,hardlink,symlink,setstat,fsetstat,lsetstat"
 
 // DefaultLife is how long a certificate can be used to log in where nothing else
 // is said. Connections that stand when it ends go on.
