@@ -24,6 +24,9 @@ type SSHDOptions struct {
 	// Home puts the user into a directory of the server's, as a Hetzner Storage
 	// Box does, and not into a chroot of its own.
 	Home bool
+	// Loose leaves what may run, and what may be forwarded, to keys and certificates:
+	// there is no chroot, and no command that the server forces.
+	Loose bool
 	// Deny are requests that the server refuses, as sftp-server -Q names them.
 	Deny []string
 	// Log takes a line for each request that the SFTP server gets; it needs the chroot.
@@ -51,13 +54,19 @@ type SSHD struct {
 	HostKey, Fingerprint string
 
 	base  string
-	stdin io.Closer // of the shell that runs the server until it is closed
+	stdin io.WriteCloser // of the shell that runs the server until it is told to stop
 	shell *exec.Cmd
 }
 
 // DenyAll are the requests that an append-only SFTP server refuses.
 func DenyAll() []string {
 	return []string{"remove", "rmdir", "rename", "posix-rename", "hardlink", "symlink", "setstat", "fsetstat", "lsetstat"}
+}
+
+// DenyMoves are the requests that a server refuses which lets nothing be removed or
+// renamed, and modes be changed.
+func DenyMoves() []string {
+	return []string{"remove", "rmdir", "rename", "posix-rename", "hardlink", "symlink"}
 }
 
 // sshdUser is whom tests log in as: without rights, and on every Debian.
@@ -156,7 +165,7 @@ func (s *SSHD) configure(o SSHDOptions) error {
 	lines := []string{
 		fmt.Sprintf("ListenAddress %s:%d", s.Host, s.Port),
 		"HostKey " + s.file("host.key"), "PidFile none", "UsePAM no", "StrictModes no", "LogLevel VERBOSE",
-		"PasswordAuthentication no", "KbdInteractiveAuthentication no", "AllowTcpForwarding no",
+		"PasswordAuthentication no", "KbdInteractiveAuthentication no",
 		"AuthorizedKeysFile " + s.file("authorized_keys"), "Subsystem sftp internal-sftp",
 	}
 	files := map[string]string{"host.key": hostKey, "authorized_keys": login + "\n"}
@@ -164,12 +173,18 @@ func (s *SSHD) configure(o SSHDOptions) error {
 		lines = append(lines, "TrustedUserCAKeys "+s.file("ca.pub"))
 		files["ca.pub"] = o.CA + "\n"
 	}
-	if o.Home {
+	switch {
+	case o.Loose:
+		s.Path = s.Dir
+		files["config"] = strings.Join(append(lines, "AllowTcpForwarding yes"), "\n") + "\n"
+	case o.Home:
 		command += " -d " + s.Dir
-	} else {
+	default:
 		lines, s.Path = append(lines, "ChrootDirectory "+filepath.Dir(s.Dir)), "/"+filepath.Base(s.Dir)
 	}
-	files["config"] = strings.Join(append(lines, "ForceCommand "+command), "\n") + "\n"
+	if !o.Loose {
+		files["config"] = strings.Join(append(lines, "AllowTcpForwarding no", "ForceCommand "+command), "\n") + "\n"
+	}
 	for name, text := range files {
 		if err := os.WriteFile(s.file(name), []byte(text), 0o600); err != nil {
 			return err

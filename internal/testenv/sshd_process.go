@@ -21,9 +21,13 @@ func (s *SSHD) Start(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The server ends when this process does, however that ends.
-	const script = `"$@" </dev/null & server=$!; cat >/dev/null; kill -KILL $server; wait $server`
-	s.shell = exec.Command("/bin/sh", "-c", script, "sh", path, "-D", "-e", "-f", s.file("config"))
+	// The server ends when this process does, however that ends; if it was not told to,
+	// nobody is left to remove the directory.
+	const script = `base=$1; shift
+"$@" </dev/null & server=$!
+read word; kill -KILL $server; wait $server
+[ "$word" = stop ] || { umount "$base/root/backup"; rm -rf "$base"; } 2>/dev/null`
+	s.shell = exec.Command("/bin/sh", "-c", script, "sh", s.base, path, "-D", "-e", "-f", s.file("config"))
 	s.shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	log, err := os.OpenFile(s.file("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -74,6 +78,7 @@ func (s *SSHD) Stop(t testing.TB) {
 	}
 	// Each connection has a process, in a session of its own.
 	below := descendants(s.shell.Process.Pid)
+	_, _ = io.WriteString(s.stdin, "stop\n")
 	s.stdin.Close()
 	_ = s.shell.Wait()
 	for _, pid := range below {

@@ -37,7 +37,7 @@ func (v *Vault) stat(key string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	if hidden, err := v.hidden(key); err != nil || hidden {
+	if hidden, err := v.hidden(key, info); err != nil || hidden {
 		return nil, cmp.Or(err, holdfast.ErrNotExist)
 	}
 	return info, nil

@@ -122,11 +122,7 @@ func readDir(parent *os.Root, name string) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := marks{}
-	for _, e := range all {
-		m.add(e.Name())
-	}
-	entries := make([]entry, 0, len(all))
+	m, infos := marks{}, make([]fs.FileInfo, 0, len(all))
 	for _, e := range all {
 		info, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
@@ -135,11 +131,16 @@ func readDir(parent *os.Root, name string) ([]entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch name := e.Name(); {
+		m.add(info)
+		infos = append(infos, info)
+	}
+	entries := make([]entry, 0, len(infos))
+	for _, info := range infos {
+		switch name := info.Name(); {
 		case name[0] == '.':
 		case info.IsDir():
 			entries = append(entries, entry{name + "/", info})
-		case info.Mode().IsRegular() && !m.hide(name):
+		case info.Mode().IsRegular() && !m.hide(info):
 			entries = append(entries, entry{name, info})
 		}
 	}

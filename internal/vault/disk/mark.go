@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Marks stand beside an object that package sftp has written in place, on a server
@@ -16,6 +17,11 @@ const (
 	doneSuffix  = ".done"
 )
 
+// markSlack is by how much a mark may be younger than its object. An object was last
+// written after it was begun; a mark that somebody makes beside an old one, to have
+// it taken for unfinished and swept, hides nothing.
+const markSlack = time.Minute
+
 func begunMark(key string) string { return mark(key, begunSuffix) }
 func doneMark(key string) string  { return mark(key, doneSuffix) }
 
@@ -24,19 +30,27 @@ func mark(key, suffix string) string {
 	return dir + "." + name + suffix
 }
 
-// hidden reports whether the object is begun and not done.
-func (v *Vault) hidden(key string) (bool, error) {
-	if _, err := v.root.Lstat(begunMark(key)); err != nil {
+// hides reports whether a mark makes an object one that is begun and not done.
+func hides(begun, object time.Time) bool { return !begun.After(object.Add(markSlack)) }
+
+// hidden reports whether the object of that key is begun and not done.
+func (v *Vault) hidden(key string, object fs.FileInfo) (bool, error) {
+	begun, err := v.root.Lstat(begunMark(key))
+	if err != nil || !hides(begun.ModTime(), object.ModTime()) {
 		return false, absent(err)
 	}
-	_, err := v.root.Lstat(doneMark(key))
+	_, err = v.root.Lstat(doneMark(key))
 	return err != nil, absent(err)
 }
 
 // vouch makes an object that is whole visible where somebody meant to write it in
 // place, and did not get to it.
 func (v *Vault) vouch(key string) error {
-	if hidden, err := v.hidden(key); err != nil || !hidden {
+	info, err := v.root.Lstat(key)
+	if err != nil {
+		return absent(err) // deleted a moment ago
+	}
+	if hidden, err := v.hidden(key, info); err != nil || !hidden {
 		return err
 	}
 	if err := v.root.Mkdir(doneMark(key), dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -64,14 +78,19 @@ func (v *Vault) unmark(key string) error {
 	return nil
 }
 
-// marks are the names of marks in one directory.
-type marks map[string]bool
+// marks are the marks in one directory, and when they were made.
+type marks map[string]time.Time
 
-func (m marks) add(name string) {
+func (m marks) add(info fs.FileInfo) {
+	name := info.Name()
 	if name[0] == '.' && (strings.HasSuffix(name, begunSuffix) || strings.HasSuffix(name, doneSuffix)) {
-		m[name] = true
+		m[name] = info.ModTime()
 	}
 }
 
-// hide reports whether the object of that name is begun and not done.
-func (m marks) hide(name string) bool { return m[begunMark(name)] && !m[doneMark(name)] }
+// hide reports whether the object is begun and not done.
+func (m marks) hide(object fs.FileInfo) bool {
+	begun, marked := m[begunMark(object.Name())]
+	_, done := m[doneMark(object.Name())]
+	return marked && !done && hides(begun, object.ModTime())
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	pkgsftp "github.com/pkg/sftp"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/testenv"
@@ -60,26 +61,148 @@ func TestConformanceWhereNothingCanBeRenamedOrRemoved(t *testing.T) {
 	nothingBut(t, denying, ".tmp/probe")
 }
 
-// What the documentation says of such a server: it keeps nobody from changing bytes.
-func TestAServerThatDeniesAllElseLetsFilesBeOverwritten(t *testing.T) {
-	s := testenv.StartSSHD(t, testenv.SSHDOptions{Deny: testenv.DenyAll()})
-	v := open(t, options(s))
-	if err := v.Put(t.Context(), "backups/manifest.json", []byte("a body")); err != nil {
-		t.Fatal(err)
-	}
+// overwrites tries to write other bytes into what is there, by whatever name.
+func overwrites(t *testing.T, v *Vault, key string) error {
+	t.Helper()
 	_, err := do(t.Context(), v, func(o op) (none struct{}, err error) {
-		f, err := o.open("backups/manifest.json", os.O_WRONLY|os.O_TRUNC)
+		_ = o.chmod(key, 0o600)
+		if f, err := o.open(key, os.O_RDONLY); err == nil {
+			_ = o.call(func(*pkgsftp.Client) error { return f.Chmod(0o600) })
+			_ = o.close(f)
+		}
+		f, err := o.open(key, os.O_WRONLY|os.O_TRUNC)
 		if err != nil {
 			return none, err
 		}
 		return none, o.fill(f, []byte("spoilt"))
 	})
-	if err != nil {
-		t.Fatalf("it does not: %v; say so in docs/sftp.md", err)
+	return err
+}
+
+// What the documentation says of such a server: it keeps nobody from changing bytes,
+// until they are somebody else's.
+func TestAServerThatLetsModesBeChangedLetsFilesBeOverwritten(t *testing.T) {
+	for _, allowed := range []string{"setstat", "fsetstat"} {
+		deny := slices.DeleteFunc(testenv.DenyAll(), func(request string) bool { return request == allowed })
+		s := testenv.StartSSHD(t, testenv.SSHDOptions{Deny: deny})
+		v := open(t, options(s))
+		if err := v.Put(t.Context(), "backups/manifest.json", []byte("a body")); err != nil {
+			t.Fatal(err)
+		}
+		if err := overwrites(t, v, "backups/manifest.json"); err != nil {
+			t.Fatalf("it does not: %v; say so in docs/sftp.md", err)
+		}
+		sameBytes(t, v, "backups/manifest.json", []byte("spoilt"))
+		// Nor once it is somebody else's, which is what the documentation advises.
+		if err := os.Chown(filepath.Join(s.Dir, "backups", "manifest.json"), 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range []error{overwrites(t, v, "backups/manifest.json"), v.Delete(t.Context(), "backups/manifest.json")} {
+			if !errors.Is(err, ErrDenied) {
+				t.Errorf("once it is root's: got error %v, want %v", err, ErrDenied)
+			}
+		}
+		// And the vault goes on working, with all that was made before taken away.
+		if err := os.Chown(filepath.Join(s.Dir, tempDir, "probe"), 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := open(t, options(s)).Put(t.Context(), "backups/other", []byte("a body")); err != nil {
+			t.Error(err)
+		}
 	}
-	sameBytes(t, v, "backups/manifest.json", []byte("spoilt"))
-	if err := v.Delete(t.Context(), "backups/manifest.json"); !errors.Is(err, ErrDenied) {
-		t.Errorf("delete: got error %v, want %v", err, ErrDenied)
+}
+
+func TestAServerThatLetsNothingBeTakenBackKeepsWhatItHas(t *testing.T) {
+	v := open(t, options(testenv.StartSSHD(t, testenv.SSHDOptions{Deny: testenv.DenyAll()})))
+	body := random(9 << 20)
+	parts := split(body)
+	u := start(t, v, "backups/data")
+	for i, p := range parts {
+		at := holdfast.PartOffset(i+1, holdfast.MaxParts)
+		if err := v.SendPart(t.Context(), u, p, bytes.NewReader(body[at:at+p.Size])); err != nil {
+			t.Fatal(err)
+		}
+		if err := overwrites(t, v, "backups/data"); !errors.Is(err, ErrDenied) {
+			t.Fatalf("overwrite while it grows: got error %v, want %v", err, ErrDenied)
+		}
+	}
+	if err := v.CompleteUpload(t.Context(), u, parts, int64(len(body))); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Put(t.Context(), "backups/manifest.json", []byte("a body")); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string][]byte{"backups/data": body, "backups/manifest.json": []byte("a body")} {
+		if err := overwrites(t, v, key); !errors.Is(err, ErrDenied) {
+			t.Errorf("overwrite %s: got error %v, want %v", key, err, ErrDenied)
+		}
+		if err := v.Delete(t.Context(), key); !errors.Is(err, ErrDenied) {
+			t.Errorf("delete %s: got error %v, want %v", key, err, ErrDenied)
+		}
+		// Nor is it hidden by a mark.
+		if _, err := do(t.Context(), v, func(o op) (none struct{}, err error) { return none, o.ensureDir(begunMark(key)) }); err != nil {
+			t.Fatal(err)
+		}
+		sameBytes(t, v, key, want)
+	}
+}
+
+func TestAnUploadWhoseConnectionIsLostWhereNoFileIsOpenedAgain(t *testing.T) {
+	v := open(t, options(testenv.StartSSHD(t, testenv.SSHDOptions{Deny: testenv.DenyAll()})))
+	body := random(9 << 20)
+	parts := split(body)
+	u := start(t, v, "backups/data")
+	if err := v.SendPart(t.Context(), u, parts[0], bytes.NewReader(body[:parts[0].Size])); err != nil {
+		t.Fatal(err)
+	}
+	v.conn.close(errStalled)
+	err := v.SendPart(t.Context(), u, parts[1], bytes.NewReader(body[parts[0].Size:]))
+	if !errors.Is(err, errOnce) || !errors.Is(err, ErrDenied) {
+		t.Errorf("got error %v, want %v", err, errOnce)
+	}
+}
+
+// Nobody who can only add may have a backup taken for unfinished, and swept.
+func TestAMarkThatComesLaterHidesNothing(t *testing.T) {
+	s := testenv.StartSSHD(t, testenv.SSHDOptions{Deny: testenv.DenyAll()})
+	v := open(t, options(s))
+	dir := filepath.Join(s.Dir, "backups")
+	if err := v.Put(t.Context(), "backups/a", nil); err != nil {
+		t.Fatal(err)
+	}
+	yesterday := time.Now().Add(-24 * time.Hour)
+	for _, name := range []string{"b", "c"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chtimes(filepath.Join(dir, "b"), yesterday, yesterday); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"b", "c"} {
+		_, err := do(t.Context(), v, func(o op) (none struct{}, err error) { return none, o.mkdir(begunMark("backups/" + name)) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	local, err := disk.New(s.Dir, disk.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer local.Close()
+	for name, one := range map[string]holdfast.Vault{"sftp": v, "disk": local} {
+		if got, want := keys(t, one.List(t.Context(), "")), []string{"backups/a", "backups/b"}; !cmp.Equal(got, want) {
+			t.Errorf("%s: listed %q, want %q", name, got, want)
+		}
+		for key, want := range map[string]error{"backups/b": nil, "backups/c": holdfast.ErrNotExist} {
+			r, err := one.Open(t.Context(), key, 0, -1)
+			if !errors.Is(err, want) {
+				t.Errorf("%s: open %s: got error %v, want %v", name, key, err, want)
+			}
+			if err == nil {
+				r.Close()
+			}
+		}
 	}
 }
 

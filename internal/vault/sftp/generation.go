@@ -50,7 +50,7 @@ func (o op) generations(key string) (generations, error) {
 	}
 	m := marks{}
 	for _, e := range entries {
-		m.add(e.Name())
+		m.add(e)
 	}
 	var g generations
 	for _, e := range sortedByName(entries) {
@@ -59,7 +59,7 @@ func (o op) generations(key string) (generations, error) {
 			continue
 		}
 		g.taken = number
-		if m.hide(e.Name()) {
+		if m.hide(e) {
 			g.pending = e.ModTime()
 			continue
 		}

@@ -65,7 +65,7 @@ func (o op) look(key string) (seen, error) {
 		}
 		s.dir = s.dir && dir != nil
 	}
-	s.hidden = s.begun && !s.done
+	s.hidden = s.begun && !s.done && (s.info == nil || hides(infos[1].ModTime(), s.info.ModTime()))
 	if s.info != nil && !s.info.Mode().IsRegular() {
 		return seen{}, fmt.Errorf("it is no plain file: %w", holdfast.ErrNotExist)
 	}

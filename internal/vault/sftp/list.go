@@ -193,7 +193,7 @@ func (w *walk) show(entries []entry, at string) bool {
 func entries(all []fs.FileInfo, dir string) []entry {
 	m := marks{}
 	for _, info := range all {
-		m.add(info.Name())
+		m.add(info)
 	}
 	state := dir + "/"
 	documents := strings.HasPrefix(state, holdfast.StatePrefix)
@@ -202,13 +202,13 @@ func entries(all []fs.FileInfo, dir string) []entry {
 	for _, info := range all {
 		name := info.Name()
 		switch {
-		case documents && info.IsDir() && strings.HasPrefix(name, ".") && !m[name]:
+		case documents && info.IsDir() && strings.HasPrefix(name, ".") && !m.has(name):
 			seen[name[1:]] = true
 			shown = append(shown, entry{name: name[1:], document: true})
 		case strings.HasPrefix(name, "."):
 		case info.IsDir():
 			shown = append(shown, entry{name: name + "/", info: info})
-		case info.Mode().IsRegular() && !m.hide(name):
+		case info.Mode().IsRegular() && !m.hide(info):
 			shown = append(shown, entry{name: name, info: info})
 		}
 	}

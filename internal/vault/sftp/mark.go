@@ -1,8 +1,10 @@
 package sftp
 
 import (
+	"io/fs"
 	"path"
 	"strings"
+	"time"
 )
 
 // Marks stand beside an object that Put writes in place, on a server that forbids
@@ -13,6 +15,11 @@ const (
 	doneSuffix  = ".done"
 )
 
+// markSlack is by how much a mark may be younger than its object. An object was last
+// written after it was begun; a mark that somebody makes beside an old one, to have
+// it taken for unfinished and swept, hides nothing.
+const markSlack = time.Minute
+
 func begunMark(key string) string { return mark(key, begunSuffix) }
 func doneMark(key string) string  { return mark(key, doneSuffix) }
 
@@ -21,16 +28,26 @@ func mark(key, suffix string) string {
 	return dir + "." + name + suffix
 }
 
-// marks are the marks among the names of one directory.
-type marks map[string]bool
+// hides reports whether a mark makes an object one that is begun and not done.
+func hides(begun, object time.Time) bool { return !begun.After(object.Add(markSlack)) }
 
-func (m marks) add(name string) {
+// marks are the marks among the names of one directory, and when they were made.
+type marks map[string]time.Time
+
+func (m marks) add(info fs.FileInfo) {
+	name := info.Name()
 	if strings.HasPrefix(name, ".") && (strings.HasSuffix(name, begunSuffix) || strings.HasSuffix(name, doneSuffix)) {
-		m[name] = true
+		m[name] = info.ModTime()
 	}
 }
 
-// hide reports whether the object of that name is begun and not done.
-func (m marks) hide(name string) bool {
-	return m[begunMark(name)] && !m[doneMark(name)]
+func (m marks) has(name string) bool {
+	_, ok := m[name]
+	return ok
+}
+
+// hide reports whether the object is begun and not done.
+func (m marks) hide(object fs.FileInfo) bool {
+	begun, ok := m[begunMark(object.Name())]
+	return ok && !m.has(doneMark(object.Name())) && hides(begun, object.ModTime())
 }

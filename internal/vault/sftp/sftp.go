@@ -28,10 +28,15 @@
 // each connection. Objects are then written in place, under their own names. A
 // small one (Put) has a directory .name.begun beside it from before its first
 // byte, and a directory .name.done from after its last: between the two it does
-// not exist for anybody who reads. A large one (an upload) is visible while it
+// not exist for anybody who reads. A .name.begun that is younger than the object
+// means nothing: nobody can hide what is there. A large one (an upload) is visible while it
 // grows, and it is its manifest, put after it, that makes a backup of it. Nothing
 // is cleaned up on such a server; what a crash leaves there is hidden, or an
 // object without a manifest, for a sweep with other rights.
+//
+// Where modes can't be changed either, files are made read-only, so that not even
+// their owner can open one again to write: an upload is then written through the
+// file that was open since it was made, and ends with the connection (seal.go).
 //
 // # What is proven, and what is not
 //
@@ -44,9 +49,8 @@
 // a power failure what it has acknowledged, and no server flushes its directories
 // when asked: a backup of the last seconds before a power failure may be gone.
 //
-// Whoever holds the key can do whatever the server lets it do, which always
-// includes changing the bytes of files that it can write: docs/sftp.md says what
-// that means.
+// Whoever holds the key can do whatever the server lets it do, which includes
+// changing the bytes of files that it can write: docs/sftp.md says what that means.
 package sftp
 
 import (
