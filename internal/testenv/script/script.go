@@ -66,7 +66,7 @@ func (b building) Run() int {
 
 // timeout is how long all scripts of a package may take: a pusher that waits out
 // an outage would do so for an hour.
-const timeout = 2 * time.Minute
+const timeout = 5 * time.Minute
 
 // Run runs the scripts in testdata, each in a directory and with a home of its own.
 func Run(t *testing.T) {
