@@ -49,11 +49,13 @@ func (b Backup) Future(now time.Time) bool { return b.Time().After(now.Add(Futur
 // empty, and not future-dated. Only good backups take a slot in retention or
 // make a job fresh.
 func (b Backup) Good(now time.Time) bool {
-	if !b.Committed || len(b.Data) == 0 || b.Future(now) {
+	if !b.Committed || b.DataSize() == 0 || b.Future(now) {
 		return false
 	}
 	for _, o := range b.Data {
-		if o.Size == 0 {
+		// What came after the manifest is not the backup's: where hosts add files by
+		// themselves, an empty one must not make a backup worthless.
+		if o.Size == 0 && !o.ModTime.After(b.Manifest.ModTime) {
 			return false
 		}
 	}

@@ -95,10 +95,7 @@ func (*django) picture(at time.Time) string { return "photos/" + at.Format("2006
 // nights are ordinary ones: the database each, the uploads each seventh.
 func (d *django) nights(n int) {
 	d.t.Helper()
-	for i := range n {
-		if i%15 == 0 {
-			d.reboot()
-		}
+	for range n {
 		d.sunset()
 		d.post(3)
 		d.backup()
@@ -115,10 +112,10 @@ func (d *django) sunset() {
 // backup is what PythonAnywhere's tasks do of a night, and cron at home.
 func (d *django) backup() {
 	d.t.Helper()
-	d.push("db")
+	d.served("db")
 	d.arrived("db", "home")
 	if d.night%7 == 1 {
-		d.push("media")
+		d.served("media")
 		d.arrived("media", "home")
 	}
 	d.look()
@@ -161,7 +158,7 @@ func (d *django) emptied(t *testing.T) {
 	if got := testenv.Mysql(t, d.database, djangoRows); got != lost {
 		t.Errorf("restored %d bytes of rows, want %d", len(got), len(lost))
 	}
-	d.push("db")
+	d.served("db")
 	d.arrived("db", "home")
 	d.look()
 	d.thin(lastDays(30), "db", "home")
@@ -175,14 +172,19 @@ func (d *django) into(backup, database string, holdfast func(args ...string) res
 }
 
 func (d *django) mails(t *testing.T) {
+	// While there is nothing new. A server has had its turn before the small dump came.
+	refused := 1
+	if d.serverless {
+		refused = 2
+	}
 	got := tally(t, d.mail)
 	for pattern, want := range map[string]int{
 		"CRITICAL: pythonanywhere/db: the newest good backup is 27h old":                            1,
-		"RESOLVED: pythonanywhere/db: the newest good backup is 27h old":                            1,
+		"RESOLVED: pythonanywhere/db: the newest good backup is … old":                              1,
 		"WARNING: pythonanywhere/db: the newest good backup is …, much smaller than the usual …":    1,
 		"RESOLVED: pythonanywhere/db: the newest good backup is …, much smaller than the usual …":   1,
-		"WARNING: pythonanywhere/db: refused to delete anything while the newest good backup is …":  2,
-		"RESOLVED: pythonanywhere/db: refused to delete anything while the newest good backup is …": 2,
+		"WARNING: pythonanywhere/db: refused to delete anything while the newest good backup is …":  refused,
+		"RESOLVED: pythonanywhere/db: refused to delete anything while the newest good backup is …": refused,
 	} {
 		if n := got.take(pattern); n != want {
 			t.Errorf("told %d times, want %d: %s", n, want, pattern)
@@ -244,7 +246,8 @@ func (d *django) lose(t *testing.T) {
 // disaster restores, on machines that have nothing of the host, what was there at the
 // last backups.
 func (d *django) disaster(t *testing.T) {
-	d.push("media")
+	d.served("media")
+	d.serve()
 	want := d.contents(t)
 	d.lose(t)
 	t.Run("with tickets and the identity alone", func(t *testing.T) {

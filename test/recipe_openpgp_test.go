@@ -13,7 +13,7 @@ import (
 // private one.
 func (r *recipe) openPGP(public string) (private string) {
 	r.t.Helper()
-	m := r.bare(r.t) // where the keys are made is none of the machines of the recipe
+	m := r.bare(r.t)                                                     // where the keys are made is none of the machines of the recipe
 	past := time.Now().AddDate(0, 0, -7).UTC().Format("20060102T150405") // by the recipe's clock too
 	m.gpg(r.t, "--faked-system-time", past, "--passphrase", "", "--quick-generate-key", "backup@example.com", "default", "default", "never")
 	write(r.t, public, m.gpg(r.t, "--armor", "--export", "backup@example.com"), 0o644)

@@ -23,10 +23,9 @@ import (
 // with addresses and paths of this test in place of theirs. All programs of it go by
 // one clock, which the test moves from night to night.
 //
-// The server runs through all of the nights. What cron or a schedule does once a night
-// (the push, `holdfast clean`, `holdfast monitor --alert`) is a process of its own each
-// time, as there. Only time passes faster: the schedules of the server itself, which
-// are an hour and five minutes of true time, hardly ever come round.
+// Each night the server is started, which thins out and looks at once; the host pushes;
+// the server is stopped; and cron does `holdfast clean` and `holdfast monitor --alert`.
+// All of these are processes of their own, as there. Only time passes faster.
 type recipe struct {
 	*site
 	name       string
@@ -200,9 +199,6 @@ func (r *recipe) later(by time.Duration) {
 	r.clock.set(r.ahead + by)
 }
 
-// tonight is the day of the present night.
-func (r *recipe) tonight() string { return r.now().Format(time.DateOnly) }
-
 // now is the time of the present night's runs.
 func (r *recipe) now() time.Time { return time.Now().Add(r.ahead).UTC() }
 
@@ -218,33 +214,34 @@ func (r *recipe) push(jobs ...string) {
 	r.want(r.host.pusherAt(r.clock, append([]string{"run", "--quiet"}, jobs...)...), 0)
 }
 
-// reboot restarts the server, as its machine does now and then. It has to before the
-// twentieth night: a broker admits 20 starts of a job within a minute of true time.
-func (r *recipe) reboot() {
+// served pushes while the server runs. It does not while the clock moves, nor while
+// others look: a round of its own that has one foot in each of two nights would sign
+// for yesterday, or lose its claim on people as if it had died. And a broker admits no
+// more than 20 starts of a job in a minute of true time.
+func (r *recipe) served(jobs ...string) {
 	r.t.Helper()
+	if !r.serverless && r.server == nil {
+		r.serve()
+	}
+	r.push(jobs...)
 	if r.serverless {
 		return
 	}
 	if code := r.stop(); code != 0 {
 		r.t.Fatalf("the server ended with %d\n%s", code, r.log.tail())
 	}
-	r.serve()
 }
 
-// look thins out and judges, as cron does on the server, and waits until nobody is
-// being told anything any more: a process that sends while the clock moves by a day
-// would lose its claim and be taken for one that has died.
+// look thins out and judges, as cron does on the server, and fails the test if anybody is
+// still being told something then.
 func (r *recipe) look() {
 	r.t.Helper()
 	r.operator("clean") // 1 where a brake refuses, which is told
 	told := r.operator("monitor", "--alert", "--quiet")
 	for vault, dir := range r.spots {
-		if r.unwatched[vault] {
-			continue
+		if !r.unwatched[vault] && claimed(r.t, dir) {
+			r.t.Fatalf("a run has not ended its telling of %s\n%s%s", vault, told.errOut, document(dir, alertsKey))
 		}
-		waitWith(r.t, "the end of telling of "+vault, func() bool { return !claimed(r.t, dir) }, func() string {
-			return string(document(dir, alertsKey)) + "\n" + told.errOut + r.log.tail()
-		})
 	}
 }
 
@@ -270,19 +267,34 @@ func claimed(t *testing.T, dir string) bool {
 // plain says that a vault is a directory of the host which holdfast.yaml does not know.
 func (r *recipe) plain(vault string) { r.unwatched = map[string]bool{vault: true} }
 
-// stored returns the backups of a job in a vault, newest first.
+// stored returns the backups of a job that holdfast lists in a vault, newest first; of a
+// directory that it does not know those that lie there.
 func (r *recipe) stored(vault, job string) []listedBackup {
 	r.t.Helper()
-	if !r.unwatched[vault] {
-		var answer struct{ Backups []listedBackup }
-		decode(r.t, r.want(r.operator("list", job, "--json", "--vault", vault), 0).out, &answer)
-		return answer.Backups
+	if r.unwatched[vault] {
+		return r.lying(vault, job)
 	}
+	var answer struct{ Backups []listedBackup }
+	decode(r.t, r.want(r.operator("list", job, "--json", "--vault", vault), 0).out, &answer)
+	return answer.Backups
+}
+
+// lying returns the backups that lie in a vault: all kinds of it are files here in the
+// end.
+func (r *recipe) lying(vault, job string) (all []listedBackup) {
+	r.t.Helper()
 	manifests, err := filepath.Glob(filepath.Join(r.spots[vault], "backups", r.host.name, job, "*", "manifest.json"))
 	must(r.t, err)
-	var all []listedBackup
 	for _, path := range slices.Backward(manifests) {
-		all = append(all, listedBackup{ID: filepath.Base(filepath.Dir(path))})
+		b := listedBackup{ID: filepath.Base(filepath.Dir(path))}
+		objects, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
+		must(r.t, err)
+		for _, object := range objects {
+			info, err := os.Stat(object)
+			must(r.t, err)
+			b.Size += info.Size()
+		}
+		all = append(all, b)
 	}
 	return all
 }
@@ -291,7 +303,7 @@ func (r *recipe) stored(vault, job string) []listedBackup {
 func (r *recipe) arrived(job string, vaults ...string) {
 	r.t.Helper()
 	for _, vault := range vaults {
-		all, place := r.stored(vault, job), vault+" "+job
+		all, place := r.lying(vault, job), vault+" "+job
 		if len(all) == 0 || len(r.held[place]) > 0 && all[0].ID <= r.held[place][0].id {
 			r.t.Fatalf("%s has no new backup of %s", vault, job)
 		}

@@ -33,7 +33,8 @@ type site struct {
 	more      string // more sections of it
 	hosts     map[string]*host
 	server    *exec.Cmd
-	log       *lockedBuffer // what the server has logged
+	log       *lockedBuffer       // what the server has logged
+	as        *syscall.Credential // who its programs run as; nil: who runs the test
 }
 
 // host is one machine that pushes.
@@ -194,6 +195,9 @@ func (s *site) program(name string, env []string, stdin string, args ...string) 
 	command := exec.Command(filepath.Join(bin, name), args...)
 	command.Env = append(os.Environ(), env...)
 	command.Stdin = strings.NewReader(stdin)
+	if s.as != nil {
+		command.SysProcAttr = &syscall.SysProcAttr{Credential: s.as}
+	}
 	var out, errOut bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errOut
 	return ended(s.t, command.Run(), out.String(), errOut.String())

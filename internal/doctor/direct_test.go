@@ -82,7 +82,9 @@ func TestWhatAServerAllowsIsToldHonestly(t *testing.T) {
 		left        int // files in scratch after two runs
 	}{
 		{"a plain server", testenv.SSHDOptions{}, "list read overwrite rename delete", "", 0},
-		{"one that denies remove and rename", testenv.SSHDOptions{Deny: testenv.DenyAll()}, "list read overwrite", "rename delete", 1},
+		{"one that denies remove and rename", testenv.SSHDOptions{Deny: testenv.DenyMoves()}, "list read overwrite", "rename delete", 1},
+		{"one that forgets modes of open files", testenv.SSHDOptions{Deny: append(testenv.DenyMoves(), "setstat", "lsetstat")}, "list read overwrite", "rename delete", 1},
+		{"one that lets nothing be taken back", testenv.SSHDOptions{Deny: testenv.DenyAll()}, "list read", "overwrite rename delete", 1},
 		{"one that denies remove alone", testenv.SSHDOptions{Deny: []string{"remove"}}, "list read overwrite rename", "delete", 1},
 		{"one that denies to read", testenv.SSHDOptions{Deny: []string{"read"}}, "list overwrite rename delete", "read", 0},
 	} {

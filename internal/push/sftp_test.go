@@ -34,7 +34,7 @@ func TestAServerThatRestartsInTheMiddle(t *testing.T) {
 		options testenv.SSHDOptions
 	}{
 		{"a plain server", testenv.SSHDOptions{}},
-		{"one that denies remove and rename", testenv.SSHDOptions{Deny: testenv.DenyAll()}},
+		{"one that denies remove and rename", testenv.SSHDOptions{Deny: testenv.DenyMoves()}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := testenv.StartSSHD(t, tt.options)

@@ -34,6 +34,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/holdfast-backup/holdfast/internal/testenv"
@@ -86,7 +87,7 @@ func Over(t testing.TB, server testenv.S3Server, bucket testenv.Bucket) *Server 
 	s := &Server{
 		AccountID: random(6), BucketID: random(12), Bucket: server.NewBucket(t, bucket),
 		TokenLife: 24 * time.Hour, Now: time.Now,
-		s3: server, client: server.Client(),
+		s3: server, client: promptly(server.Client()),
 		keys: map[string]*Key{}, tokens: map[string]token{}, uploads: map[string]*uploadURL{},
 		downloads: map[string]download{}, files: map[string]file{}, calls: map[string]int{},
 		bucket: bucketSettings{Type: "allPrivate", Revision: 1},
@@ -100,6 +101,14 @@ func Over(t testing.TB, server testenv.S3Server, bucket testenv.Bucket) *Server 
 	})
 	s.URL = web.URL
 	return s
+}
+
+// promptly returns the client with hardly a pause before it tries again. A server whose
+// clock was moved refuses the first request, and the next is signed by its clock.
+func promptly(c *s3.Client) *s3.Client {
+	return s3.New(c.Options(), func(o *s3.Options) {
+		o.Retryer = retry.AddWithMaxBackoffDelay(retry.NewStandard(), time.Millisecond)
+	})
 }
 
 // Region is the one that requests to the S3-compatible API are signed for.

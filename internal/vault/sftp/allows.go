@@ -6,6 +6,8 @@ import (
 	"os"
 	"path"
 	"sync"
+
+	pkgsftp "github.com/pkg/sftp"
 )
 
 // allows is what a server lets this user do, as far as has been tried on one
@@ -55,7 +57,8 @@ func (o op) allows() (*allows, error) {
 	a := &allows{}
 	_, a.link = o.s.client.HasExtension("hardlink@openssh.com")
 	var err error
-	if a.removing, err = o.removes(); err != nil {
+	modes := false
+	if a.removing, modes, err = o.removes(); err != nil {
 		return nil, err
 	}
 	// Of names that there are not: a server that allows it finds none.
@@ -64,6 +67,9 @@ func (o op) allows() (*allows, error) {
 		return nil, err
 	}
 	a.rename = !forbidden(err)
+	// Where nothing can be taken back, and modes can't either, they are what keeps
+	// files from being overwritten.
+	c.seals.Store(!a.removing && !a.rename && !modes)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.allows == nil {
@@ -72,27 +78,38 @@ func (o op) allows() (*allows, error) {
 	return c.allows, nil
 }
 
-// removes tries whether a file can be removed.
-func (o op) removes() (bool, error) {
+// removes tries whether a file can be removed, and whether its mode can be changed.
+func (o op) removes() (removing, modes bool, err error) {
 	if err := o.ensureDir(tempDir); err != nil {
-		return false, err
+		return false, false, err
 	}
 	name := path.Join(tempDir, "probe")
 	f, err := o.open(name, os.O_WRONLY|os.O_CREATE)
 	if errors.Is(err, ErrDenied) {
-		return false, nil // it is there, and can't be written any more
+		// It is there, and can't be written any more.
+		err := o.chmod(path.Join(tempDir, "no-"+rand.Text()), 0o644)
+		if isLost(err) {
+			return false, false, err
+		}
+		return false, !forbidden(err), nil
 	}
 	if err != nil {
-		return false, o.full(err)
+		return false, false, o.full(err)
 	}
+	byName := o.chmod(name, 0o644)
+	byFile := o.call(func(*pkgsftp.Client) error { return f.Chmod(0o644) })
 	if err := o.close(f); err != nil {
-		return false, err
+		return false, false, err
 	}
+	if isLost(byName) || isLost(byFile) {
+		return false, false, errors.Join(byName, byFile)
+	}
+	modes = !forbidden(byName) || !forbidden(byFile)
 	err = o.remove(name)
 	if forbidden(err) {
-		return false, nil
+		return false, modes, nil
 	}
-	return err == nil, err
+	return err == nil, modes, err
 }
 
 func forbidden(err error) bool {

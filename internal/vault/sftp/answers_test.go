@@ -43,7 +43,7 @@ func always(v *Vault) func() *Vault { return func() *Vault { return v } }
 // kinds are servers that make objects in each of the ways there are.
 func kinds() map[string]testenv.SSHDOptions {
 	return map[string]testenv.SSHDOptions{
-		"by link": {}, "by rename": {Deny: []string{"hardlink"}}, "in place": {Deny: testenv.DenyAll()},
+		"by link": {}, "by rename": {Deny: []string{"hardlink"}}, "in place": {Deny: testenv.DenyMoves()},
 	}
 }
 

@@ -48,7 +48,7 @@ func (v *Vault) complete(ctx context.Context, u holdfast.Upload, parts []holdfas
 	p := placing{file: known.data(u.ID), key: u.Key}
 	_, err = do(ctx, v, func(o op) (none struct{}, err error) {
 		if known.inPlace {
-			return none, o.trim(u.Key, size)
+			return none, o.finishInPlace(known, size)
 		}
 		return none, o.publish(&p, size)
 	})
@@ -126,6 +126,24 @@ func (o op) publish(p *placing, size int64) error {
 	return nil
 }
 
+// finishInPlace ends an upload that was written in place. Its mark says that the
+// object is done, whatever marks somebody makes beside it who can't remove that one.
+func (o op) finishInPlace(u *upload, size int64) error {
+	if u.made.alive() {
+		on := o
+		on.s = u.made.s
+		if err := o.full(on.flush(u.made.f)); err != nil {
+			return err
+		}
+		o.letGo(u.made)
+		u.made = made{}
+	}
+	if err := o.trim(u.key, size); err != nil {
+		return err
+	}
+	return o.ensureDir(doneMark(u.key))
+}
+
 // trim cuts off what parts beyond the last one have written, and flushes.
 func (o op) trim(name string, size int64) error {
 	info, err := o.lstat(name)
@@ -141,6 +159,9 @@ func (o op) trim(name string, size int64) error {
 		}
 	}
 	f, err := o.open(name, os.O_WRONLY)
+	if errors.Is(err, ErrDenied) {
+		return nil // each part has been flushed
+	}
 	if err != nil {
 		return notExist(err)
 	}

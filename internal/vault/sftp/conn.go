@@ -36,6 +36,7 @@ type conn struct {
 	stderr  io.Writer     // what the SFTP server says beside the protocol
 	done    chan struct{} // closed when the connection has ended
 	opening chan struct{} // holds a token while a session is being opened
+	seals   atomic.Bool   // new files are made with sealedMode
 
 	mu       sync.Mutex
 	sessions []*session

@@ -63,10 +63,21 @@ func (o op) tryRead(key string) error {
 // whoever owns it may change the mode.
 func (o op) tryOverwrite(key string, body []byte) error {
 	err := o.rewrite(key, body)
-	if err == nil || o.chmod(key, 0o600) != nil {
+	if err == nil || o.chmod(key, 0o600) != nil && o.chmodOpen(key, 0o600) != nil {
 		return err
 	}
 	return o.rewrite(key, body)
+}
+
+// chmodOpen is chmod by way of a file that is open for reading: another request,
+// which a server may overlook.
+func (o op) chmodOpen(key string, mode fs.FileMode) error {
+	f, err := o.open(key, os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	err = o.call(func(*pkgsftp.Client) error { return f.Chmod(mode) })
+	return errors.Join(err, o.close(f))
 }
 
 func (o op) rewrite(key string, body []byte) error {

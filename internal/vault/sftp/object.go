@@ -114,11 +114,18 @@ func (v *Vault) makeInPlace(o op, key string, body []byte, s seen) error {
 		// Nobody else gets this far with this key, so it can be tried again.
 		v.puts.claim(key)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrDenied) && flags&os.O_TRUNC != 0:
+		// It was made, the connection lost, and it can't be written any more.
+		if o.putAgain(key, int64(len(body)), body) != nil {
+			return errOnce
+		}
+	case err != nil:
 		return err
-	}
-	if err := o.fill(f, body); err != nil {
-		return err
+	default:
+		if err := o.fill(f, body); err != nil {
+			return err
+		}
 	}
 	if err := o.ensureDir(doneMark(key)); err != nil {
 		return err

@@ -11,6 +11,8 @@ import (
 	"os"
 	"sync"
 
+	pkgsftp "github.com/pkg/sftp"
+
 	"github.com/holdfast-backup/holdfast"
 )
 
@@ -53,7 +55,7 @@ func (v *Vault) send(ctx context.Context, u holdfast.Upload, p holdfast.Part, bo
 		}
 		under.Add(1)
 		return once(within, v, true, func(o op) (none struct{}, err error) {
-			return none, from.brokenOff(o.sendPart(known.data(u.ID), p, from))
+			return none, from.brokenOff(o.sendPart(known, known.data(u.ID), p, from))
 		}, under.Done)
 	})
 	from.close()
@@ -70,32 +72,85 @@ func (v *Vault) send(ctx context.Context, u holdfast.Upload, p holdfast.Part, bo
 	return err
 }
 
+// errOnce is why an upload can't go on over another connection.
+var errOnce = fmt.Errorf("%w: it lets no file be opened again, and the connection was lost over which this one was made", ErrDenied)
+
 // sendPart writes the part at its place in the file.
-func (o op) sendPart(name string, p holdfast.Part, from *source) error {
+func (o op) sendPart(u *upload, name string, p holdfast.Part, from *source) error {
+	if u.made.alive() {
+		o.s = u.made.s
+		return o.writePart(u.made.f, p, from, o.copyAt)
+	}
 	f, err := o.open(name, os.O_WRONLY)
+	if u.inPlace && errors.Is(err, ErrDenied) {
+		return errOnce
+	}
 	if err != nil {
 		return notExist(err)
 	}
-	if _, err = f.Seek(holdfast.PartOffset(p.Number, holdfast.MaxParts), io.SeekStart); err == nil {
-		from.waits = o.s
-		o.s.enter()
-		_, err = f.ReadFromWithConcurrency(io.LimitReader(from, p.Size), o.s.depth)
-		o.s.leave()
-		from.waits = nil
-		if from.err == nil {
-			err = o.full(o.s.cause(err))
-		}
-		if err == nil || from.err != nil {
-			err = from.check(p, from.err)
-		}
-	}
-	if err == nil {
-		err = o.full(o.flush(f))
-	}
+	err = o.writePart(f, p, from, o.copyAlone)
 	if closing := o.close(f); err == nil {
 		err = o.full(closing)
 	}
 	return err
+}
+
+// writePart writes the part at its place in the file by copying, and flushes it.
+func (o op) writePart(f *pkgsftp.File, p holdfast.Part, from *source, copying func(*pkgsftp.File, io.Reader, int64) error) error {
+	from.waits = o.s
+	o.s.enter()
+	err := copying(f, io.LimitReader(from, p.Size), holdfast.PartOffset(p.Number, holdfast.MaxParts))
+	o.s.leave()
+	from.waits = nil
+	if from.err == nil {
+		err = o.full(o.s.cause(err))
+	}
+	if err == nil || from.err != nil {
+		err = from.check(p, from.err)
+	}
+	if err == nil {
+		err = o.full(o.flush(f))
+	}
+	return err
+}
+
+// copyAlone copies to a file that nobody else writes to through f.
+func (o op) copyAlone(f *pkgsftp.File, from io.Reader, at int64) error {
+	if _, err := f.Seek(at, io.SeekStart); err != nil {
+		return err
+	}
+	_, err := f.ReadFromWithConcurrency(from, o.s.depth)
+	return err
+}
+
+// copyAt copies to a file that others write to through f at the same time, so that
+// there is no such thing as its present offset.
+func (o op) copyAt(f *pkgsftp.File, from io.Reader, at int64) error {
+	buf := make([]byte, o.s.depth*o.s.packet)
+	for {
+		n, err := io.ReadFull(from, buf)
+		if n > 0 {
+			if _, err := f.WriteAt(buf[:n], at); err != nil {
+				return err
+			}
+			at += int64(n)
+		}
+		switch err {
+		case nil:
+		case io.EOF, io.ErrUnexpectedEOF:
+			return nil
+		default:
+			return err
+		}
+	}
+}
+
+// letGo closes what was made, where that is still open.
+func (o op) letGo(m made) {
+	if m.alive() {
+		o.s = m.s
+		_ = o.close(m.f)
+	}
 }
 
 // checkPart returns an error unless there can be such a part.

@@ -1,6 +1,7 @@
 package sftp
 
 import (
+	"encoding/binary"
 	"io"
 	"sync"
 	"time"
@@ -75,7 +76,7 @@ func (s *session) start() error {
 	if err := s.ssh.RequestSubsystem("sftp"); err != nil {
 		return err
 	}
-	s.client, err = pkgsftp.NewClientPipe(noting{out, s}, pieces{in, s})
+	s.client, err = pkgsftp.NewClientPipe(noting{out, s}, &pieces{WriteCloser: in, s: s})
 	if err != nil {
 		return err
 	}
@@ -140,10 +141,27 @@ func (n noting) Read(p []byte) (int, error) {
 // pieces notes each piece that goes: a large packet may take a slow line long.
 type pieces struct {
 	io.WriteCloser
-	s *session
+	s    *session
+	left int // bytes that are still to come of a packet
 }
 
-func (w pieces) Write(p []byte) (total int, err error) {
+func (w *pieces) Write(p []byte) (int, error) {
+	if w.left == 0 && len(p) >= 4 {
+		w.left = 4 + int(binary.BigEndian.Uint32(p))
+		if w.s.conn.seals.Load() && len(p) == w.left {
+			if sealed, ok := sealed(p); ok {
+				w.left = 0
+				_, err := w.send(sealed)
+				return len(p), err
+			}
+		}
+	}
+	n, err := w.send(p)
+	w.left -= n
+	return n, err
+}
+
+func (w *pieces) send(p []byte) (total int, err error) {
 	for len(p) > 0 {
 		n, err := w.WriteCloser.Write(p[:min(len(p), writePiece)])
 		total, p = total+n, p[n:]

@@ -68,8 +68,9 @@ func (v *Vault) start(ctx context.Context, key string) (holdfast.Upload, error) 
 			return holdfast.Upload{}, err
 		}
 		id := rand.Text() // another one for each attempt
+		u := newUpload(key, w == inPlace)
 		if w == inPlace {
-			err = o.startInPlace(key, again)
+			u.made, err = o.startInPlace(key, again)
 			again = true
 		} else {
 			err = o.startUpload(id, text)
@@ -77,7 +78,7 @@ func (v *Vault) start(ctx context.Context, key string) (holdfast.Upload, error) 
 		if err != nil {
 			return holdfast.Upload{}, err
 		}
-		v.uploads.add(id, newUpload(key, w == inPlace))
+		v.uploads.add(id, u)
 		return holdfast.Upload{Key: key, ID: id}, nil
 	})
 }
@@ -94,26 +95,27 @@ func (o op) startUpload(id string, record []byte) error {
 	return o.writeFile(uploadPath(id, uploadFile), record)
 }
 
-// startInPlace makes the object, empty. After an attempt whose answer was lost, an
-// empty one is that attempt's.
-func (o op) startInPlace(key string, again bool) error {
+// startInPlace makes the object, empty, and leaves it open. After an attempt whose
+// answer was lost, an empty one is that attempt's.
+func (o op) startInPlace(key string, again bool) (made, error) {
 	s, err := o.look(key)
 	if err != nil {
-		return err
+		return made{}, err
 	}
 	if again && s.there() && s.info.Size() == 0 {
-		return nil
+		return made{}, nil
 	}
 	if s.info != nil || s.begun {
-		return holdfast.ErrExist
+		return made{}, holdfast.ErrExist
 	}
 	if err := o.makeDirs(path.Dir(key)); err != nil {
-		return err
+		return made{}, err
 	}
-	if err := o.makeEmpty(key); !errors.Is(err, fs.ErrExist) {
-		return err
+	f, err := o.create(key)
+	if errors.Is(err, fs.ErrExist) {
+		err = holdfast.ErrExist
 	}
-	return holdfast.ErrExist
+	return made{o.s, f}, err
 }
 
 // makeEmpty makes an empty file.
@@ -199,6 +201,7 @@ func (v *Vault) abort(ctx context.Context, u holdfast.Upload) error {
 	}
 	_, err = do(ctx, v, func(o op) (none struct{}, err error) {
 		if known.inPlace {
+			o.letGo(known.made)
 			err = o.remove(known.key)
 		} else {
 			err = o.discard(u.ID)

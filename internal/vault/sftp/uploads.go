@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 
+	pkgsftp "github.com/pkg/sftp"
+
 	"github.com/holdfast-backup/holdfast"
 )
 
@@ -42,6 +44,7 @@ func (a *uploads) remove(id string) {
 type upload struct {
 	key     string
 	inPlace bool // its data is the object itself
+	made    made // that file, as long as the connection lives which made it
 
 	mu      sync.Mutex
 	closed  bool                  // no part is taken any more
@@ -54,6 +57,16 @@ type sender struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed once nothing more of it can reach the server
 }
+
+// made is a file that is open since it was made. A server may let no file be opened
+// for writing that it has already.
+type made struct {
+	s *session
+	f *pkgsftp.File
+}
+
+// alive reports whether the file can still be written to.
+func (m made) alive() bool { return m.f != nil && m.s.conn.alive() }
 
 func newUpload(key string, inPlace bool) *upload {
 	return &upload{key: key, inPlace: inPlace, parts: map[int]holdfast.Part{}, sending: map[int]*sender{}}
