@@ -120,6 +120,7 @@ type Broker struct {
 	starts   pace
 	decoding chan struct{} // held while a commit is decoded and checked
 	health   health
+	silence  silence
 }
 
 // New returns a Broker, or an error if the options would leave a check out.

@@ -20,34 +20,33 @@ const (
 	listTime  = 4 * time.Minute  // to list all that it has
 )
 
-// inEach does something in several vaults at once, each within limit where there
-// is more than one, so that none holds the others up. It returns their errors in
-// the order of the names.
-func (b *Broker) inEach(ctx context.Context, request string, names []string, limit time.Duration, do func(ctx context.Context, i int, name string) error) []error {
-	errs := make([]error, len(names))
-	if len(names) == 1 {
-		errs[0] = do(ctx, 0, names[0])
-		return errs
-	}
+// inEach asks several vaults at once, each within limit where there is more than
+// one, so that none holds the others up. It returns their answers and errors in the
+// order of the names.
+func inEach[T any](ctx context.Context, b *Broker, request string, names []string, limit time.Duration, do func(ctx context.Context, name string) (T, error)) ([]T, []error) {
+	answers, errs := make([]T, len(names)), make([]error, len(names))
 	var running sync.WaitGroup
 	var aborted atomic.Bool
 	for i, name := range names {
 		running.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, limit)
+			ctx, cancel := ctx, context.CancelFunc(func() {})
+			if len(names) > 1 {
+				ctx, cancel = context.WithTimeout(ctx, limit)
+			}
 			defer cancel()
-			defer func() { // guarded lets one panic through, which would end the process here
+			defer func() { // ask lets one panic through, which would end the process here
 				if recover() != nil {
 					aborted.Store(true)
 				}
 			}()
-			errs[i] = b.guarded(func() error { return do(ctx, i, name) }, request)
+			answers[i], errs[i] = ask(ctx, b, request, name, func(ctx context.Context) (T, error) { return do(ctx, name) })
 		})
 	}
 	running.Wait()
 	if aborted.Load() {
 		panic(http.ErrAbortHandler)
 	}
-	return errs
+	return answers, errs
 }
 
 // mostHopeful returns the error to answer with where each vault failed: the first

@@ -62,7 +62,9 @@ func (b *Broker) tryPlace(ctx context.Context, ref holdfast.Ref, name string, va
 		ctx, cancel = context.WithTimeout(ctx, placeTime)
 		defer cancel()
 	}
-	present, err := files(ctx, b.restore[name], ref)
+	present, err := ask(ctx, b, "", name, func(ctx context.Context) (map[string]holdfast.Object, error) {
+		return files(ctx, b.restore[name], ref)
+	})
 	if err != nil {
 		return false, err
 	}

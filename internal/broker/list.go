@@ -38,10 +38,8 @@ func (b *Broker) list(ctx context.Context, c *call) (any, error) {
 	}
 	answer := api.ListResponse{Backups: []api.Listed{}, Now: c.now.UTC()}
 	names := slices.Sorted(maps.Keys(b.restore))
-	listed := make([][]api.Listed, len(names))
-	errs := b.inEach(ctx, c.id, names, listTime, func(ctx context.Context, i int, name string) (err error) {
-		listed[i], err = b.listIn(ctx, c.principal, name, prefix, job)
-		return err
+	listed, errs := inEach(ctx, b, c.id, names, listTime, func(ctx context.Context, name string) ([]api.Listed, error) {
+		return b.listIn(ctx, c.principal, name, prefix, job)
 	})
 	for i, err := range errs {
 		if err == nil {

@@ -51,8 +51,8 @@ func (b *Broker) storeReport(ctx context.Context, c *call, vaults []string, repo
 		return refuseWith(http.StatusUnprocessableEntity, "no place for reports",
 			"the broker can write to none of the job's vaults: "+strings.Join(direct, ", "), "the host can put reports there by itself")
 	}
-	errs := b.inEach(ctx, c.id, signed, beginTime, func(ctx context.Context, _ int, name string) error {
-		return b.putReport(ctx, c, name, report, body)
+	_, errs := inEach(ctx, b, c.id, signed, beginTime, func(ctx context.Context, name string) (struct{}, error) {
+		return struct{}{}, b.putReport(ctx, c, name, report, body)
 	})
 	stored := 0
 	for i, err := range errs {

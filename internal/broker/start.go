@@ -61,10 +61,8 @@ type admission struct {
 // admit begins the backup in each of the vaults, and notes in the answer where it
 // could and where not. It fails where it could nowhere.
 func (b *Broker) admit(ctx context.Context, a admission, vaults []string, answer *api.StartResponse) error {
-	begun := make([]api.VaultUpload, len(vaults))
-	errs := b.inEach(ctx, a.call.id, vaults, beginTime, func(ctx context.Context, i int, name string) (err error) {
-		begun[i], err = b.admitIn(ctx, a, name)
-		return err
+	begun, errs := inEach(ctx, b, a.call.id, vaults, beginTime, func(ctx context.Context, name string) (api.VaultUpload, error) {
+		return b.admitIn(ctx, a, name)
 	})
 	for i, err := range errs {
 		if err == nil {

@@ -29,6 +29,11 @@ type fakeVault struct {
 	fail func(op string) error
 	// hang is an operation that does not end before its context does.
 	hang string
+	// stuck is closed when operations go on that heed no context meanwhile; nil for
+	// none.
+	stuck chan struct{}
+	// asked counts the operations.
+	asked int
 	// slow, if not nil, is called before an upload starts.
 	slow func()
 }
@@ -54,6 +59,12 @@ func (v *fakeVault) begin(ctx context.Context, op string) error {
 	}
 	if v.fail != nil {
 		return v.fail(op)
+	}
+	v.asked++
+	if stuck := v.stuck; stuck != nil {
+		v.mu.Unlock()
+		<-stuck
+		v.mu.Lock()
 	}
 	if v.hang == op {
 		v.mu.Unlock()

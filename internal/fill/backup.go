@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/restore"
@@ -27,17 +28,20 @@ const maxHold = 64 << 10
 func (c *copier) backup(ctx context.Context, b holdfast.Backup) (Copied, error) {
 	done := Copied{Ref: b.Ref}
 	fetcher := &kept{Fetcher: restore.Direct(c.from, b.Ref)}
-	opened, err := restore.Open(ctx, restore.WithKeys(fetcher, func([]ed25519.PublicKey) ([]ed25519.PublicKey, error) {
-		return c.HostKeys(b.Host)
-	}), restore.Options{SkipSignature: c.SkipSignature, Warn: c.Warn})
+	m, err := c.manifest(ctx, fetcher)
 	if err != nil {
 		return done, err
 	}
-	m := opened.Manifest
 	done.Size = m.StoredSize()
 	there, err := c.present(ctx, b.Ref)
 	if err != nil {
 		return done, err
+	}
+	_, committed := there[holdfast.ManifestFile]
+	if committed {
+		if err := c.fits(ctx, m); err != nil {
+			return done, err
+		}
 	}
 	total := int64(0)
 	for _, s := range m.Streams {
@@ -57,10 +61,39 @@ func (c *copier) backup(ctx context.Context, b holdfast.Backup) (Copied, error) 
 	if err := c.hold(ctx, b); err != nil {
 		return done, err
 	}
+	if committed {
+		return done, nil
+	}
 	if err := c.to.Put(ctx, b.ManifestKey(), fetcher.doc); err != nil {
 		return done, taken(b.ManifestKey(), err)
 	}
 	return done, nil
+}
+
+// manifest returns a backup's manifest, with its signature proven.
+func (c *copier) manifest(ctx context.Context, f restore.Fetcher) (holdfast.Manifest, error) {
+	opened, err := restore.Open(ctx, restore.WithKeys(f, func([]ed25519.PublicKey) ([]ed25519.PublicKey, error) {
+		return c.HostKeys(f.Ref().Host)
+	}), restore.Options{SkipSignature: c.SkipSignature, Warn: c.Warn})
+	if err != nil {
+		return holdfast.Manifest{}, err
+	}
+	return opened.Manifest, nil
+}
+
+// fits proves that the manifest which the target has already is of the same data:
+// a host signs one for each vault, which differ in their parts alone.
+func (c *copier) fits(ctx context.Context, m holdfast.Manifest) error {
+	there, err := c.manifest(ctx, restore.Direct(c.to, m.Ref))
+	if err != nil {
+		return fmt.Errorf("target's manifest: %w", err)
+	}
+	if !slices.EqualFunc(there.Streams, m.Streams, func(a, b holdfast.Stream) bool {
+		return a.File == b.File && a.StoredSize == b.StoredSize && a.StoredSHA256 == b.StoredSHA256
+	}) {
+		return taken(m.ManifestKey(), holdfast.ErrExist)
+	}
+	return nil
 }
 
 // kept keeps the manifest as it is stored, byte for byte.

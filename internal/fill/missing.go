@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/catalog"
@@ -47,26 +49,28 @@ func before(a, b catalog.Job) bool {
 
 // lacking returns what of a job is to be copied to where present is.
 func (o Options) lacking(job catalog.Job, present []holdfast.Backup, result *Result) []holdfast.Backup {
-	there := map[holdfast.ID]bool{}
-	all := []holdfast.Backup{}
+	there := map[holdfast.ID]holdfast.Backup{}
 	for _, b := range present {
 		if b.Committed {
-			there[b.ID] = true
-			all = append(all, b)
+			there[b.ID] = b
 		}
 	}
 	var lacking []holdfast.Backup
 	for _, b := range job.Backups {
+		in, committed := there[b.ID]
 		switch {
 		case !b.Committed:
 		case b.Adopted() != nil:
 			result.Adopted++
-		case there[b.ID]:
+		case committed && holds(in, b):
 			result.Present++
 		default:
+			b.Held = b.Held || in.Held
 			lacking = append(lacking, b)
+			delete(there, b.ID) // that there is a manifest of it does not make it two
 		}
 	}
+	all := slices.Collect(maps.Values(there))
 	keep, ok := o.Keep(job.Host, job.Name)
 	if !ok {
 		return lacking
@@ -86,4 +90,19 @@ func (o Options) lacking(job catalog.Job, present []holdfast.Backup, result *Res
 		wanted = append(wanted, b)
 	}
 	return wanted
+}
+
+// holds reports whether a backup in the target has all the data objects of the
+// source's, as far as listings tell: a manifest alone restores nothing.
+func holds(there, here holdfast.Backup) bool {
+	sizes := map[string]int64{}
+	for _, o := range there.Data {
+		sizes[o.Key] = o.Size
+	}
+	for _, o := range here.Data {
+		if size, ok := sizes[o.Key]; !ok || size != o.Size {
+			return false
+		}
+	}
+	return true
 }

@@ -80,12 +80,17 @@ func (a *account) session(ctx context.Context) (*session, error) {
 }
 
 // forget ends an authorization, unless another call has done so already.
-func (a *account) forget(s *session) {
-	present := <-a.opened
-	if present == s {
-		present = nil
+func (a *account) forget(ctx context.Context, s *session) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case present := <-a.opened:
+		if present == s {
+			present = nil
+		}
+		a.opened <- present
+		return nil
 	}
-	a.opened <- present
 }
 
 // open authorizes and finds the bucket.
@@ -176,7 +181,9 @@ func (a *account) doFor(ctx context.Context, c call, limit time.Duration, f func
 		if !errors.Is(err, errToken) || renewed {
 			return err
 		}
-		a.forget(s)
+		if err := a.forget(ctx, s); err != nil {
+			return err
+		}
 	}
 }
 

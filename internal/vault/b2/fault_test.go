@@ -357,7 +357,7 @@ func TestALostAnswerIsNoFailure(t *testing.T) {
 			return answer, err
 		})
 		if s, err := v.session(t.Context()); err == nil {
-			v.forget(s)
+			must(t, v.forget(t.Context(), s))
 		}
 	}
 	lost("b2_upload_file")

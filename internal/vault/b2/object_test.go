@@ -243,7 +243,9 @@ func TestAPieceThatIsShortIsNoSuccess(t *testing.T) {
 		}
 		return http.DefaultTransport.RoundTrip(r)
 	})
-	v.forget(func() *session { s, _ := v.session(t.Context()); return s }())
-	_, err := v.Open(t.Context(), data, 0, 500)
+	opened, err := v.session(t.Context())
+	must(t, err)
+	must(t, v.forget(t.Context(), opened))
+	_, err = v.Open(t.Context(), data, 0, 500)
 	wants(t, "open", err, holdfast.ErrCorrupt)
 }

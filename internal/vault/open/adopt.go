@@ -2,6 +2,7 @@ package open
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -49,25 +50,61 @@ func openAdoptedDir(dir string, options adopt.Options, o Options) (holdfast.Vaul
 	if err := checkDir(dir, false); err != nil {
 		return nil, err
 	}
-	isVault, err := isVault(dir)
+	own, err := ownDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open vault: %w", err)
-	}
-	own := filepath.Join(dir, OwnDir)
-	if isVault {
-		own = dir
+		return nil, err
 	}
 	files, err := adopt.OpenDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	options.Source, options.Shared = files, isVault
+	options.Source, options.Shared = files, own == dir
 	vault, err := disk.New(own, disk.Options{BaseURL: o.BaseURL, Sealer: o.Sealer, Now: o.Now, Log: o.Log})
 	if err != nil {
 		files.Close()
 		return nil, err
 	}
 	return adopt.New(vault, options)
+}
+
+// ownDir returns where Holdfast's own files lie, or are to lie, in a directory that
+// others write to. What was decided once stays: whoever can write there could
+// otherwise make all that is Holdfast's vanish with a folder, and with it what holds
+// backups.
+func ownDir(dir string) (string, error) {
+	isVault, err := isVault(dir)
+	if err != nil {
+		return "", fmt.Errorf("open vault: %w", err)
+	}
+	own := filepath.Join(dir, OwnDir)
+	info, err := os.Lstat(own)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && isVault:
+		return dir, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return own, nil
+	case err != nil:
+		return "", fmt.Errorf("open vault: %w", err)
+	case !info.IsDir():
+		return "", refused{fmt.Sprintf("open vault %q: %q is no directory", dir, own), "Holdfast keeps its own files there: move away what is there now"}
+	case isVault:
+		return "", refused{fmt.Sprintf("open vault %q: backups lie in it and in %q, and one of the two would not be seen", dir, own),
+			fmt.Sprintf("send backups to %s alone: change the path they are sent to, move what is new in %s to %s, and remove %s and an empty %s",
+				own, filepath.Join(dir, holdfast.BackupsPrefix), filepath.Join(own, holdfast.BackupsPrefix),
+				filepath.Join(dir, ".uploads"), filepath.Join(dir, holdfast.BackupsPrefix))}
+	}
+	return own, nil
+}
+
+// checkNotLeft refuses to open a directory as a vault whose backups lie in the
+// place that Holdfast had there while it adopted others' files.
+func checkNotLeft(dir string) error {
+	own := filepath.Join(dir, OwnDir)
+	if entries, err := os.ReadDir(own); err != nil || len(entries) == 0 {
+		return nil // what is wrong with the directory itself comes out when it is opened
+	}
+	return refused{fmt.Sprintf("open vault %q: Holdfast's own files lie in %q, and would not be seen", dir, own),
+		fmt.Sprintf("without `adopt` the vault's path is %s; put `adopt` back as long as the other program's backups count", own)}
 }
 
 // isVault reports whether a directory is a vault itself, also one that was written

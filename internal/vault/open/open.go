@@ -52,6 +52,9 @@ func Open(ctx context.Context, c config.Vault, o Options) (holdfast.Vault, error
 		if err := checkDir(c.Disk.Path, o.Create); err != nil {
 			return nil, err
 		}
+		if err := checkNotLeft(c.Disk.Path); err != nil {
+			return nil, err
+		}
 		if o.Create && o.Log != nil && checkDir(c.Disk.Path, false) != nil {
 			o.Log.Warn("a new vault begins; if there was one, its disk is not mounted", "path", c.Disk.Path)
 		}
