@@ -25,7 +25,7 @@ func newDjangoSFTP(t *testing.T) (*django, *testenv.SSHD) {
 		"host: backup.example.com": "host: " + home.Host,
 		"host: localhost":          "host: " + home.Host,
 		"port: 2222":               fmt.Sprint("port: ", home.Port),
-		"user: backup\n":           "user: " + home.User + "\n",
+		"user: holdfast-in\n":      "user: " + home.User + "\n",
 		"SHA256:uNiVztksCsDhcc0u9e8BrsKW7dHFCw2ouqOPdByzO+E": home.Fingerprint,
 	})
 	return d, home

@@ -54,6 +54,10 @@ func newClient(c *config.Pusher, key ed25519.PrivateKey, url string) (*client.Cl
 	return broker, cli.Usage(err)
 }
 
+// diskStall is how long a directory may show no headway. A disk that spins up, or
+// writes back what was buffered for it, is done long before.
+const diskStall = 10 * time.Minute
+
 // of returns the destinations of the host as a run of the job reaches them.
 func (d *destinations) of(job string) ([]push.Destination, error) {
 	var all []push.Destination
@@ -79,7 +83,7 @@ func (d *destinations) named(name, job string) (push.Destination, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.Kind, o.Policy = push.KindDisk, &policy
+		o.Kind, o.Policy, o.Stall = push.KindDisk, &policy, diskStall
 	}
 	return push.NewDirect(o), nil
 }

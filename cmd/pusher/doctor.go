@@ -143,7 +143,17 @@ func printReport(w io.Writer, r doctor.Report) {
 			section(fmt.Sprintf("what whoever takes over this host can do at %s", d.Name), "warn", d.Exposed)
 		}
 	}
-	if r.OK() {
+	exposed := 0
+	for _, d := range r.Direct {
+		for _, e := range d.Exposed {
+			if !e.OK {
+				exposed++
+			}
+		}
+	}
+	if r.OK() && exposed > 0 {
+		fmt.Fprintf(w, "all well, with %d warnings: whoever takes over this host can do that to the backups there\n", exposed)
+	} else if r.OK() {
 		fmt.Fprintln(w, "all well")
 	} else {
 		fmt.Fprintln(w, "NOT well: see FAIL above")

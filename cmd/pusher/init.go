@@ -26,10 +26,13 @@ type initialisation struct {
 func initCommand() *cobra.Command {
 	var i initialisation
 	command := &cobra.Command{
-		Use:   "init --broker URL (--recipient age1… | --identity FILE)",
+		Use:   "init [--broker URL] (--recipient age1… | --identity FILE)",
 		Short: "Make this host's key and a commented pusher.yaml",
 		Long: `Make this host's key and a commented pusher.yaml, and print the lines to paste
 into holdfast.yaml on the server. Nothing that exists is overwritten.
+
+Without --broker this host sends its backups by itself: to a directory to begin
+with, and by SFTP to a server, see docs/sftp.md.
 
 With --identity a new age identity is made as well: the one thing that decrypts
 the backups. Take it off this host, to a safe place or two.`,
@@ -40,11 +43,10 @@ the backups. Take it off this host, to a safe place or two.`,
 	}
 	flags := command.Flags()
 	flags.StringVar(&i.host, "host", "", "name of this host (default: its host name)")
-	flags.StringVar(&i.broker, "broker", "", "URL of the broker")
+	flags.StringVar(&i.broker, "broker", "", "URL of the broker (without: backups go to a directory, and to what you add in pusher.yaml)")
 	flags.StringVar(&i.dir, "dir", "", "directory for pusher.yaml and the key (default /etc/holdfast, or ~/.config/holdfast)")
 	flags.StringVar(&i.recipient, "recipient", "", "who can decrypt: age1…, age1pq1… or ssh-ed25519 …")
 	flags.StringVar(&i.identity, "identity", "", "make a new age identity in this file, and encrypt to it")
-	_ = command.MarkFlagRequired("broker")
 	return command
 }
 
@@ -69,7 +71,11 @@ func (i initialisation) run(command *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	text := config.StarterPusher(i.host, i.broker, filepath.Base(keyPath), i.recipient)
+	local, err := filepath.Abs(filepath.Join(i.dir, "backups"))
+	if err != nil {
+		return err
+	}
+	text := config.StarterPusher(i.host, i.broker, local, filepath.Base(keyPath), i.recipient)
 	if _, err := config.ParsePusher(configPath, []byte(text)); err != nil {
 		return cli.Usage(i.explain(err))
 	}

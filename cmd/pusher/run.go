@@ -46,7 +46,9 @@ Name it in holdfast.yaml, with what to expect of it.
 Each backup goes to all destinations of its job at the same time; --to limits a run
 to some of them, and then pings no heartbeat unless these are all the job has. One
 that fails does not stop the others: the backup exists where it arrived, and the
-exit code is 3.
+exit code is 3. A broker that does not answer is waited for a quarter of an hour if
+the job goes to brokers alone; for a minute, and then left out of the run, if it also
+goes to servers or directories that need none.
 
 --dry-run dumps, compresses and encrypts as a run does, to nowhere: it proves the
 dumps and shows their sizes, contacts no destination and runs no hooks.

@@ -26,10 +26,11 @@ var holdfastStarter string
 
 // StarterPusher returns the pusher.yaml that `pusher init` writes: valid, with
 // one job to begin with. Without a recipient backups are not encrypted, and the
-// file says so. keyPath may be relative to the file.
-func StarterPusher(host, broker, keyPath, recipient string) string {
+// file says so; without a broker they go to the directory local, and it says what
+// else there is. keyPath may be relative to the file.
+func StarterPusher(host, broker, local, keyPath, recipient string) string {
 	return fill(pusherStarter, map[string]string{
-		"host": host, "broker": broker, "key": keyPath, "recipient": recipient,
+		"host": host, "broker": broker, "local": local, "key": keyPath, "recipient": recipient,
 	})
 }
 

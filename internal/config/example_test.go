@@ -105,7 +105,7 @@ func mark(v reflect.Value, seen map[string]bool) {
 func TestStarters(t *testing.T) {
 	const recipient = "age1xyykmspdvtydav06vpevuhzpvxl36v20zwyldqxn9ncuxm0rcewq68cm94"
 	t.Run("pusher encrypts to the recipient", func(t *testing.T) {
-		c, err := ParsePusher("/etc/holdfast/pusher.yaml", []byte(StarterPusher("web1", "http://127.0.0.1:8420", "web1.key", recipient)))
+		c, err := ParsePusher("/etc/holdfast/pusher.yaml", []byte(StarterPusher("web1", "http://127.0.0.1:8420", "/srv/b", "web1.key", recipient)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,13 +117,13 @@ func TestStarters(t *testing.T) {
 		}
 	})
 	t.Run("pusher says none without a recipient", func(t *testing.T) {
-		c, err := ParsePusher("pusher.yaml", []byte(StarterPusher("web1", "https://b.example", "k", "")))
+		c, err := ParsePusher("pusher.yaml", []byte(StarterPusher("web1", "https://b.example", "/srv/b", "k", "")))
 		if err != nil || !c.EncryptTo.None {
 			t.Errorf("got %+v, %v", c, err)
 		}
 	})
 	t.Run("pusher takes an ssh key and a path with quotes and colons", func(t *testing.T) {
-		c, err := ParsePusher("pusher.yaml", []byte(StarterPusher("web1", "https://b.example", "/a'b: #c/k", "ssh-ed25519 AAAA me@home")))
+		c, err := ParsePusher("pusher.yaml", []byte(StarterPusher("web1", "https://b.example", "/srv/b", "/a'b: #c/k", "ssh-ed25519 AAAA me@home")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,8 +131,14 @@ func TestStarters(t *testing.T) {
 			t.Errorf("got %q, %q", c.Key, c.EncryptTo.Recipients)
 		}
 	})
+	t.Run("pusher without a broker keeps backups in a directory", func(t *testing.T) {
+		c, err := ParsePusher("pusher.yaml", []byte(StarterPusher("web1", "", "/srv/my backups", "k", recipient)))
+		if err != nil || c.Broker != "" || c.Destinations["here"].Disk.Path != "/srv/my backups" {
+			t.Errorf("got %+v, %v", c, err)
+		}
+	})
 	t.Run("pusher with everything on", func(t *testing.T) {
-		if err := pusherError("pusher.yaml", []byte(uncomment(StarterPusher("web1", "https://b.example", "k", recipient)))); err != nil {
+		if err := pusherError("pusher.yaml", []byte(uncomment(StarterPusher("web1", "https://b.example", "/srv/b", "k", recipient)))); err != nil {
 			t.Error(err)
 		}
 	})

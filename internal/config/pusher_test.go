@@ -260,7 +260,7 @@ func TestLoadOfAMissingFileSaysSo(t *testing.T) {
 func FuzzParsePusher(f *testing.F) {
 	f.Add([]byte(PusherExample))
 	f.Add([]byte(uncomment(PusherExample)))
-	f.Add([]byte(StarterPusher("web1", "https://b.example", "k", "")))
+	f.Add([]byte(StarterPusher("web1", "https://b.example", "/srv/b", "k", "")))
 	for _, text := range hostile {
 		f.Add([]byte(text))
 	}

@@ -3,9 +3,11 @@ package push
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/api"
@@ -21,6 +23,10 @@ func (r *run) destinations() []Destination {
 	}
 	return of
 }
+
+// othersWait is how long a destination that does not answer may hold up others.
+// One that is not there by then the run leaves out.
+const othersWait = time.Minute
 
 // begin begins the backup at every destination. Brokers come first, since one
 // that admits it names it; where none does the host's clock has to.
@@ -39,11 +45,17 @@ func (r *run) begin(ctx context.Context) error {
 			direct = append(direct, b)
 		}
 	}
-	r.beginAt(ctx, brokers, start)
+	r.began = r.Now()
+	if len(direct) > 0 {
+		r.beginWithin(ctx, othersWait, brokers, start)
+	} else {
+		r.beginAt(ctx, r.retrier, brokers, start)
+	}
 	for _, b := range brokers {
 		if start.ID == "" {
 			start.ID = b.begun.ID
 		}
+		r.compareClocks(b)
 	}
 	if start.ID == "" && len(direct) > 0 {
 		id, err := holdfast.NewID(r.Now(), rand.Reader)
@@ -53,7 +65,12 @@ func (r *run) begin(ctx context.Context) error {
 		start.ID = id
 	}
 	r.out.ID = start.ID
-	r.beginAt(ctx, direct, start)
+	if len(all) > 1 {
+		r.beginWithin(ctx, othersWait, direct, start)
+	}
+	if !slices.ContainsFunc(all, (*beginning).done) {
+		r.beginAt(ctx, r.retrier, direct, start) // there is nobody to hold up
+	}
 	for _, b := range all {
 		r.lanes = append(r.lanes, b.lanes(start.Streams)...)
 		r.checkReached(b)
@@ -73,21 +90,46 @@ func (r *run) begin(ctx context.Context) error {
 type beginning struct {
 	to    Destination
 	begun Begun
+	at    time.Time // when it had, by the host's clock
+	last  error     // of an attempt that was not cut short
 	err   error
 }
 
-// beginAt begins the backup at several destinations at once.
-func (r *run) beginAt(ctx context.Context, all []*beginning, start Start) {
+// done reports whether the backup was begun there.
+func (b *beginning) done() bool { return !b.at.IsZero() && b.err == nil }
+
+// beginAt begins the backup at several destinations at once, each tried for as
+// long as retry says.
+func (r *run) beginAt(ctx context.Context, retry retrier, all []*beginning, start Start) {
 	var wg sync.WaitGroup
 	for _, b := range all {
 		wg.Go(func() {
-			b.err = r.retrier.do(ctx, "start at "+b.to.Name(), func() (err error) {
+			b.err = retry.do(ctx, "start at "+b.to.Name(), func() (err error) {
 				b.begun, err = b.to.Begin(ctx, start)
+				b.at = r.Now()
+				if err != nil && ctx.Err() == nil {
+					b.last = err
+				}
 				return err
 			})
 		})
 	}
 	wg.Wait()
+}
+
+// beginWithin is beginAt for no longer than wait, also where a call hangs.
+func (r *run) beginWithin(ctx context.Context, wait time.Duration, all []*beginning, start Start) {
+	retry := r.retrier
+	retry.GiveUp = min(retry.GiveUp, wait)
+	late := fmt.Errorf("no answer within %s", wait)
+	within, cancel := context.WithTimeoutCause(ctx, wait, late)
+	defer cancel()
+	r.beginAt(within, retry, all, start)
+	for _, b := range all {
+		if errors.Is(b.err, late) && b.last != nil {
+			b.err = fmt.Errorf("%w (given up after %s)", b.last, wait)
+		}
+	}
 }
 
 // lanes returns a lane for each vault of the destination, also for those that
@@ -130,15 +172,49 @@ func (d Delivery) check(streams []api.StartStream) error {
 	return nil
 }
 
-// checkReached warns of vaults of the job that nothing reaches: the broker cannot
-// sign for them, and this host knows no way there.
+// maxSkew is by how much the host's clock may differ before a run warns of it.
+const maxSkew = 5 * time.Minute
+
+// compareClocks compares the host's clock with that of a broker, which it goes by
+// from then on where it decides what to keep.
+func (r *run) compareClocks(b *beginning) {
+	if b.err != nil || b.begun.Now.IsZero() {
+		return
+	}
+	skew := b.begun.Now.Sub(b.at)
+	if !r.timed {
+		r.timed, r.skew = true, skew
+	}
+	if skew.Abs() > maxSkew {
+		r.warn(fmt.Errorf("this host's clock differs by %s from that of %s", skew.Abs().Round(time.Second), b.to.Name()))
+	}
+}
+
+// checkReached warns of vaults of the job that the run does not reach: the broker
+// cannot sign for them.
 func (r *run) checkReached(b *beginning) {
 	for _, vault := range b.begun.Direct {
-		if !slices.ContainsFunc(r.Destinations, func(to Destination) bool {
-			return to.Name() == vault || to.Kind() == KindSFTP
-		}) {
-			r.warn(fmt.Errorf("%s: the job also belongs into vault %q, which hosts have to reach by themselves, and no destination of this host is that",
+		if !r.reaches(vault) {
+			r.warn(fmt.Errorf("%s: the job also belongs into vault %q, which hosts have to reach by themselves, and no destination of this run is that",
 				b.to.Name(), holdfast.Printable(vault)))
 		}
 	}
+}
+
+// reaches reports whether a destination of the run is that vault: the one of its
+// name, or else the only server there is, which may have another name here.
+func (r *run) reaches(vault string) bool {
+	servers := 0
+	for _, to := range r.destinations() {
+		if to.Kind() == KindBroker {
+			continue
+		}
+		if to.Name() == vault {
+			return true
+		}
+		if to.Kind() == KindSFTP {
+			servers++
+		}
+	}
+	return servers == 1
 }

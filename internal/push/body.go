@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// Body is the bytes of one part during one attempt to send it.
+// Body is the bytes of one part during one attempt to send it. What reads it has
+// copies only: a call that was left behind holds nothing that is used again.
 type Body struct {
-	stall time.Duration
+	stall time.Duration // as Retry says
 
 	mu     sync.Mutex // it may be closed while another goroutine reads
 	blocks []*block
@@ -27,12 +28,12 @@ func newBody(blocks []*block, stall time.Duration) *Body {
 // Watch returns a context that ends when no byte has been read for too long, so
 // that a connection that has died does not hold the part for ever. The caller
 // calls stop.
-func (b *Body) Watch(ctx context.Context) (watched context.Context, stop func()) {
+func (b *Body) Watch(ctx context.Context, stall time.Duration) (watched context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	watch := time.AfterFunc(b.stall, func() { cancel(fmt.Errorf("no headway for %s", b.stall)) })
+	watch := time.AfterFunc(stall, func() { cancel(fmt.Errorf("no headway for %s", stall)) })
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.moved = func() { watch.Reset(b.stall) }
+	b.moved = func() { watch.Reset(stall) }
 	return ctx, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()

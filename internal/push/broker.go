@@ -58,7 +58,7 @@ func (b *Broker) Begin(ctx context.Context, s Start) (Begun, error) {
 	if err != nil {
 		return Begun{}, err
 	}
-	begun := Begun{ID: id, Unavailable: resp.Unavailable, Direct: resp.Direct}
+	begun := Begun{ID: id, Now: resp.Now, Unavailable: resp.Unavailable, Direct: resp.Direct}
 	for _, v := range resp.Vaults {
 		d := Delivery{Vault: v.Vault, ID: id, MaxSize: v.MaxSize, Plans: map[string]api.StreamPlan{}}
 		for _, p := range v.Uploads {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -52,7 +53,28 @@ func (r *run) commitAt(ctx context.Context, l *lane, streams []holdfast.Stream) 
 	for name, sent := range l.sent {
 		etags[name] = sent.etags
 	}
-	return r.retrier.do(ctx, "commit at "+l.name, func() error { return l.Commit(ctx, m, signed, etags) })
+	return r.retrier.do(ctx, "commit at "+l.name, func() error {
+		if err := r.tooLate(l); err != nil {
+			return err
+		}
+		return l.Commit(ctx, m, signed, etags)
+	})
+}
+
+// directLife is how long after its beginning a backup can be committed where this
+// host writes by itself, as brokers have it: what is two days old and not
+// committed somebody's sweep may be removing just now.
+const directLife = 36 * time.Hour
+
+// tooLate returns an error if the backup must not be committed on the lane any
+// more. What a broker allows it says itself.
+func (r *run) tooLate(l *lane) error {
+	// By the clock on the wall, as files have it, which goes on while the host sleeps.
+	took := r.Now().Round(0).Sub(r.began.Round(0))
+	if l.to.Kind() == KindBroker || took <= directLife {
+		return nil
+	}
+	return &finalError{fmt.Errorf("it took %s, and must not be longer than %s: what is older, others clean up", took.Round(time.Minute), directLife)}
 }
 
 // manifest returns the manifest of the backup as the lane has it, and the same

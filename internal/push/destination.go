@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/api"
@@ -44,6 +45,7 @@ type Start struct {
 // Begun is what has begun.
 type Begun struct {
 	ID          holdfast.ID
+	Now         time.Time         // by the broker's clock; zero where nobody told it
 	Deliveries  []Delivery        // at most one for each vault
 	Unavailable []api.Unavailable // vaults that take no backup now
 	Direct      []string          // vaults of the job that a broker cannot sign for

@@ -3,11 +3,10 @@ package push
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"math"
 	"sync"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/api"
@@ -30,6 +29,10 @@ type DirectOptions struct {
 	// Final reports whether an error of the vault is one that trying again will not
 	// change, such as a wrong host key; may be nil.
 	Final func(error) bool
+	// Stall is how long a call may go on, and a part be sent without a byte of it
+	// being asked for, before it is told to stop; 0 leaves that to the vault, which
+	// then has to see for itself that a server has gone away.
+	Stall time.Duration
 	// Policy says what a run keeps there of its job; nil leaves that to others. With
 	// one the vault has to be a retention.Vault.
 	Policy *holdfast.Policy
@@ -39,14 +42,15 @@ type DirectOptions struct {
 // Nobody stands between: what this host can do there, so can whoever takes it
 // over.
 type Direct struct {
-	o DirectOptions
+	o     DirectOptions
+	calls calls
 
-	mu    sync.Mutex
+	mu    sync.Mutex  // taken in calls alone: it may be held for as long as one hangs
 	vault DirectVault // open, or nil
 }
 
 // NewDirect returns the destination of a vault.
-func NewDirect(o DirectOptions) *Direct { return &Direct{o: o} }
+func NewDirect(o DirectOptions) *Direct { return &Direct{o: o, calls: calls{limit: o.Stall}} }
 
 // Name implements Destination.
 func (d *Direct) Name() string { return d.o.Name }
@@ -69,8 +73,19 @@ func (d *Direct) opened(ctx context.Context) (DirectVault, error) {
 	return vault, nil
 }
 
-// Close implements Destination.
+// reach is opened, for others than calls.
+func (d *Direct) reach(ctx context.Context) (DirectVault, error) {
+	return ask(ctx, &d.calls, d.opened)
+}
+
+// Close implements Destination. A vault that hangs stays as it is.
 func (d *Direct) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lastCall)
+	defer cancel()
+	return d.calls.tell(ctx, func(context.Context) error { return d.close() })
+}
+
+func (d *Direct) close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	vault := d.vault
@@ -88,7 +103,7 @@ func (d *Direct) Begin(ctx context.Context, s Start) (Begun, error) {
 }
 
 func (d *Direct) begin(ctx context.Context, s Start) (Begun, error) {
-	vault, err := d.opened(ctx)
+	vault, err := d.reach(ctx)
 	if err != nil {
 		return Begun{}, err
 	}
@@ -99,7 +114,8 @@ func (d *Direct) begin(ctx context.Context, s Start) (Begun, error) {
 	}
 	delivery := Delivery{ID: s.ID, MaxSize: math.MaxInt64, Plans: map[string]api.StreamPlan{}, Carrier: c}
 	for _, stream := range s.Streams {
-		u, err := vault.StartUpload(ctx, c.ref.Key(stream.File))
+		key := c.ref.Key(stream.File)
+		u, err := ask(ctx, &d.calls, func(ctx context.Context) (holdfast.Upload, error) { return vault.StartUpload(ctx, key) })
 		if err != nil {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCall)
 			defer cancel()
@@ -122,7 +138,7 @@ func (d *Direct) judged(err error) error {
 
 // Report implements Destination. The report has the id that it comes with.
 func (d *Direct) Report(ctx context.Context, r holdfast.Report) error {
-	vault, err := d.opened(ctx)
+	vault, err := d.reach(ctx)
 	if err != nil {
 		return err
 	}
@@ -130,87 +146,7 @@ func (d *Direct) Report(ctx context.Context, r holdfast.Report) error {
 	if err != nil {
 		return err
 	}
-	return vault.Put(ctx, holdfast.ReportKey(r.Host, r.Job, r.ID), append(body, '\n'))
-}
-
-// carried carries parts with this host's own credentials.
-type carried struct {
-	to      *Direct
-	vault   DirectVault
-	ref     holdfast.Ref
-	uploads map[string]holdfast.Upload // by stream
-
-	tried    bool            // to commit: what is there may be this run's own
-	complete map[string]bool // streams that have become objects
-}
-
-// Part implements Carrier.
-func (c *carried) Part(stream string, p holdfast.Part) func(context.Context, *Body) (string, error) {
-	return func(ctx context.Context, body *Body) (string, error) {
-		ctx, stop := body.Watch(ctx)
-		defer stop()
-		err := c.vault.SendPart(ctx, c.uploads[stream], p, body)
-		if err != nil && ctx.Err() != nil {
-			err = fmt.Errorf("send stream %q part %d: %w", stream, p.Number, context.Cause(ctx))
-		}
-		return "", c.to.judged(err)
-	}
-}
-
-// Commit implements Carrier. Data first, then a look at what is stored, then the
-// manifest.
-func (c *carried) Commit(ctx context.Context, m holdfast.Manifest, signed []byte, _ map[string][]string) error {
-	return c.to.judged(c.commit(ctx, m, signed))
-}
-
-func (c *carried) commit(ctx context.Context, m holdfast.Manifest, signed []byte) error {
-	again := c.tried
-	c.tried = true
-	for _, s := range m.Streams {
-		if c.complete[s.Name] {
-			continue
-		}
-		err := c.vault.CompleteUpload(ctx, c.uploads[s.Name], s.Parts, s.StoredSize)
-		// The first attempt may have got further than its answer.
-		switch {
-		case errors.Is(err, holdfast.ErrExist) && again:
-		case errors.Is(err, holdfast.ErrExist):
-			return &finalError{err}
-		case err != nil:
-			return err
-		}
-		c.complete[s.Name] = true
-	}
-	if err := c.checkSizes(ctx, m); err != nil {
-		return err
-	}
-	return c.vault.Put(ctx, c.ref.ManifestKey(), signed)
-}
-
-// checkSizes returns an error unless the vault shows every stream whole: what it
-// shows counts, not what it answered.
-func (c *carried) checkSizes(ctx context.Context, m holdfast.Manifest) error {
-	stored := map[string]int64{}
-	for object, err := range c.vault.List(ctx, c.ref.Key("")) {
-		if err != nil {
-			return err
-		}
-		stored[object.Key] = object.Size
-	}
-	for _, s := range m.Streams {
-		if size, ok := stored[c.ref.Key(s.File)]; !ok || size != s.StoredSize {
-			return fmt.Errorf("stream %q: %w: %d bytes are stored, %d were sent", s.Name, holdfast.ErrCorrupt, size, s.StoredSize)
-		}
-	}
-	return nil
-}
-
-// Abort implements Carrier. A stream that was completed stays, without a
-// manifest, for the sweep.
-func (c *carried) Abort(ctx context.Context, _ string) error {
-	var errs []error
-	for _, u := range c.uploads {
-		errs = append(errs, c.vault.AbortUpload(ctx, u))
-	}
-	return errors.Join(errs...)
+	return d.calls.tell(ctx, func(ctx context.Context) error {
+		return vault.Put(ctx, holdfast.ReportKey(r.Host, r.Job, r.ID), append(body, '\n'))
+	})
 }

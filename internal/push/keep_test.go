@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -182,3 +183,66 @@ type stubborn struct{ *disk.Vault }
 func (stubborn) Delete(context.Context, string) error { return errors.New("not permitted") }
 
 func (stubborn) Close() error { return nil }
+
+func TestWhatWasLeftBehindGoesAlsoWhereThereIsNoRoomToBegin(t *testing.T) {
+	w := newKept(t, counts(3))
+	crashed := w.put(t, "crm", 5, false)
+	whole := w.put(t, "crm", 4, true)
+	left := begunBefore(t, w, 3*24*time.Hour)
+	w.deps.Destinations[1] = NewDirect(DirectOptions{Name: "local", Kind: KindDisk, Policy: counts(1), Open: func(context.Context) (DirectVault, error) {
+		v, err := disk.New(w.dir, disk.Options{Now: w.c.Now})
+		return full{v}, err
+	}})
+	out := Run(t.Context(), w.job, w.deps)
+	if got := statuses(out); out.Status != Partial || got != "broker/main ok, broker/second ok, local failed start" {
+		t.Errorf("got %s, %+v", got, out)
+	}
+	if got := w.ids(t, "crm"); !slices.Equal(got, []holdfast.ID{whole}) {
+		t.Errorf("got %q left, want %s without %s", got, whole, crashed)
+	}
+	if begun := uploadsIn(t, w.vault); !slices.Equal(begun, []string{left}) {
+		t.Errorf("unfinished uploads: got %q, want that of another job, %q", begun, left)
+	}
+}
+
+// full is a directory that has no room.
+type full struct{ *disk.Vault }
+
+func (full) StartUpload(context.Context, string) (holdfast.Upload, error) {
+	return holdfast.Upload{}, fmt.Errorf("start upload: %w", holdfast.ErrFull)
+}
+
+func TestAnUploadWhoseRecordIsDamagedIsRemoved(t *testing.T) {
+	w := newKept(t, counts(3))
+	left := begunBefore(t, w, 3*24*time.Hour)
+	records, err := filepath.Glob(filepath.Join(w.dir, ".uploads", "*"))
+	if err != nil || len(records) != 2 {
+		t.Fatalf("got %q, %v", records, err)
+	}
+	old := w.c.Now().AddDate(0, 0, -3)
+	damaged := filepath.Join(w.dir, ".uploads", strings.Repeat("A2", 13))
+	if err := os.CopyFS(damaged, os.DirFS(records[0])); err != nil {
+		t.Fatal(err)
+	}
+	all, err := filepath.Glob(filepath.Join(damaged, "*.json"))
+	if err != nil || len(all) == 0 {
+		t.Fatalf("got %q, %v", all, err)
+	}
+	for _, name := range all {
+		if err := os.Truncate(name, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chtimes(damaged, old, old); err != nil {
+		t.Fatal(err)
+	}
+	if before := uploadsIn(t, w.vault); len(before) != 3 || !slices.Contains(before, "") {
+		t.Fatalf("got uploads %q, want one without a key", before)
+	}
+	if out := Run(t.Context(), w.job, w.deps); out.Status != OK {
+		t.Errorf("got %+v", out)
+	}
+	if begun := uploadsIn(t, w.vault); !slices.Equal(begun, []string{left}) {
+		t.Errorf("unfinished uploads: got %q, want that of another job, %q", begun, left)
+	}
+}

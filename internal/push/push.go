@@ -7,6 +7,12 @@
 // something, was sent whole, and the broker said that the backup exists, or the
 // vault showed all of it and took the manifest. A run is a success only if every
 // destination has it.
+//
+// No destination holds up the others for ever. Brokers that are away are waited for
+// as Retry says, but for a minute only where the backup also goes to vaults that
+// this host reaches by itself; the run then leaves them out. A vault whose calls do
+// not return, as on a dying disk, is lost like one that fails, and what hangs there
+// is left behind.
 package push
 
 import (

@@ -54,7 +54,7 @@ const maxAnswer = 64 << 10
 // put sends the size bytes of body as the signed request and returns the ETag of
 // the answer. No error holds the request's URL.
 func put(ctx context.Context, client *http.Client, r holdfast.Request, body *Body, size int64) (string, error) {
-	ctx, stop := body.Watch(ctx)
+	ctx, stop := body.Watch(ctx, body.stall)
 	defer stop()
 	// The body is closed by who made it, once nobody sends it any more.
 	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, io.NopCloser(body))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -54,6 +55,9 @@ type run struct {
 	spool    spool
 	lanes    []*lane
 	aborting sync.WaitGroup
+	began    time.Time     // when it began at the destinations, by the host's clock
+	timed    bool          // a broker told its time
+	skew     time.Duration // by how much that is ahead of the host's
 }
 
 func (r *run) ended() Outcome {

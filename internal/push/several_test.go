@@ -123,7 +123,7 @@ var outages = []struct {
 }{
 	{"a server that does not answer", func(w *three) {
 		w.nas.Fault = func(string, string) error { return errOutage }
-	}, "broker/main ok, broker/second ok, nas failed start, local ok", "nas: connection refused (given up after 15m", "local"},
+	}, "broker/main ok, broker/second ok, nas failed start, local ok", "nas: connection refused (given up after 1m", "local"},
 	{"a server with another host key", func(w *three) {
 		asked := 0
 		w.nas.Fault = func(op, _ string) error {
@@ -182,7 +182,7 @@ var outages = []struct {
 	}, "broker/main ok, broker/second ok, nas ok, local failed start", "not a directory", "nas"},
 	{"a broker that is away", func(w *three) {
 		w.c.onStart = func(int) error { return errOutage }
-	}, "broker failed start, nas ok, local ok", "broker: connection refused (given up after 15m", "nas, local"},
+	}, "broker failed start, nas ok, local ok", "broker: connection refused (given up after 1m", "nas, local"},
 	{"a broker one of whose vaults is away", func(w *three) {
 		w.c.answer = func(r *api.StartResponse) {
 			r.Vaults, r.Unavailable = r.Vaults[:1], []api.Unavailable{{Vault: "second", Reason: "not \x1breachable"}}

@@ -60,7 +60,7 @@ func (v *Vault) dial(ctx context.Context, d *dialing) {
 	defer v.mu.Unlock()
 	v.dialing = nil
 	if d.err == nil {
-		v.conn, v.worked = d.conn, true
+		v.conn = d.conn
 		if v.closed {
 			d.conn.close(ErrUnreachable)
 		}

@@ -127,7 +127,7 @@ func (v *Vault) seeRoot(o op) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.rooted = true
+	v.rooted, v.worked = true, true
 	return nil
 }
 

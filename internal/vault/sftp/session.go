@@ -2,6 +2,7 @@ package sftp
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -78,7 +79,7 @@ func (s *session) start() error {
 	}
 	s.client, err = pkgsftp.NewClientPipe(noting{out, s}, &pieces{WriteCloser: in, s: s})
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: the server lets in and ends the SFTP session at once: %w", ErrUnreachable, err)
 	}
 	if _, known := s.client.HasExtension("limits@openssh.com"); known && s.conn.openssh {
 		s.packet = largePacket
