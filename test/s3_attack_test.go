@@ -2,11 +2,13 @@ package test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -65,6 +67,11 @@ func (a *attacker) fire(r *http.Request) answer {
 	a.t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
 	got, err := transport.RoundTrip(r)
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		// The store has answered and gone while it was still sent to, so that the answer
+		// was lost: a refusal too. What it stored is looked at all the same.
+		return answer{status: http.StatusBadRequest, body: err.Error()}
+	}
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -77,7 +84,9 @@ func (a *attacker) fire(r *http.Request) answer {
 // refused sends a request that must be refused, and proves that nothing came of it.
 func (a *attacker) refused(r *http.Request, before map[string]string) {
 	a.t.Helper()
-	if got := a.fire(r); got.status < 400 || got.status >= 500 {
+	// 502 is of the gate in front of the stand-in of B2, which has lost the store's
+	// answer in the same way.
+	if got := a.fire(r); (got.status < 400 || got.status >= 500) && got.status != http.StatusBadGateway {
 		a.t.Errorf("status: got %d, want a refusal\n%s", got.status, got.body)
 	}
 	a.site.bucket.same(a.t, before)
