@@ -1,6 +1,6 @@
 # Bare `make` prints what there is to make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build dist functions bench bench-s3 bench-functions fuzz terraform rehearse generate clean
+.PHONY: help demo test check build dist functions bench bench-s3 bench-vaults bench-functions fuzz terraform rehearse generate clean
 
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS    := -s -w -X main.version=$(VERSION)
@@ -43,7 +43,7 @@ functions: ## build the zips of the Lambda functions into dist/functions/
 
 bench: ## measure the pipeline, per stage and whole; compare two outputs with benchstat
 	@go test -run '^$$' -bench . -benchmem -count $${COUNT:-1} ./internal/...
-	@cd test && go test -run '^$$' -bench . -benchtime 3x -count $${COUNT:-1} .
+	@cd test && go test -run '^$$' -bench ThousandJobs -benchtime 3x -count $${COUNT:-1} .
 
 bench-s3: ## push and restore 1 GiB against a real S3 server, beside rclone and restic
 	@test/bench/s3
@@ -57,6 +57,10 @@ terraform: ## check the Terraform module: form, validity and its tests, under pr
 rehearse: ## deploy to stand-ins of AWS with the real Terraform, push, restore, destroy (3 min)
 	@test/setup
 	@cd test && go test -count 1 -timeout 15m ./rehearsal
+
+bench-vaults: ## push 1 GiB to each kind of vault and restore it, beside rclone with the same backend
+	@test/setup
+	@cd test && go test -run '^$$' -bench Vaults -benchtime $${RUNS:-2}x -timeout 30m .
 
 bench-functions: ## measure the Lambda functions: cold starts, medians of RUNS (default 11), and 100,000 backups
 	@cd test && go test -run '^$$' -bench ColdStart -benchtime $${RUNS:-11}x ./rehearsal
