@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -217,22 +216,18 @@ func (b *bucket) reports(job string) []string {
 	return texts
 }
 
-// ownState are the documents that the server's rounds write when they come to it,
-// also while somebody attacks: of a request for one of them its refusal has to do.
-var ownState = regexp.MustCompile(`(^|/)state/(alerts|monitor|retention|status)\.(json|html)$`)
-
 // same fails the test unless the whole bucket, every version and every upload, is
 // as it was. What has changed is told once: before becomes what there is now.
 func (b *bucket) same(t *testing.T, before map[string]string) {
 	t.Helper()
 	now := b.everything()
 	for _, key := range slices.Sorted(maps.Keys(before)) {
-		if now[key] != before[key] && !ownState.MatchString(key) {
+		if now[key] != before[key] {
 			t.Errorf("%s changed\nwas: %s\nis: %s", key, before[key], now[key])
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(now)) {
-		if _, old := before[key]; !old && !ownState.MatchString(key) {
+		if _, old := before[key]; !old {
 			t.Errorf("%s was added\nis: %s", key, now[key])
 		}
 	}
