@@ -45,8 +45,11 @@ func (w *watchedSite) alerts(p *pulse, channels string) string {
 	return "alerts:\n  heartbeat: " + p.yaml() + "\n  channels:\n" + channels + "schedule: { monitor: 1s, retention: 1s }\n"
 }
 
-// env is the environment of programs that tell people.
-func (w *watchedSite) env() []string { return append(w.people.env(), w.clock.env()) }
+// env is the environment of programs that tell people. The clock moves by days, and
+// what is being written must not look as old.
+func (w *watchedSite) env() []string {
+	return append(w.people.env(), w.clock.env(), "TEST_CLOCK_FILES=1")
+}
 
 // begin starts the server of the site.
 func (w *watchedSite) begin() {

@@ -13,9 +13,11 @@ import (
 )
 
 const (
-	// OrphanAge is how old, by the vault's clock, an unfinished upload or data
-	// without a manifest must be before the sweep removes it: longer than any
-	// upload token lives, so that no backup still under way loses anything.
+	// OrphanAge is how old an unfinished upload or data without a manifest must be
+	// before the sweep removes it: longer than any upload token lives, so that no
+	// backup still under way loses anything. Both the store's time of it and its id
+	// must be that old: the store's clock can be days behind, as on a small computer
+	// without a battery, or a mount of another machine.
 	OrphanAge = 48 * time.Hour
 	// ReportAge is how old, by the vault's clock, a report must be before the
 	// sweep removes it.
@@ -93,7 +95,7 @@ func (s *sweeper) orphans(ctx context.Context, job catalog.Job) {
 	var orphans []holdfast.Backup
 	for _, b := range job.Backups {
 		b.Data = unneeded[b.ID]
-		if b.Committed || len(b.Data) == 0 && !b.Held || !s.allOld(b.Data) {
+		if b.Committed || len(b.Data) == 0 && !b.Held || !s.allOld(b.ID, b.Data) {
 			continue
 		}
 		orphans = append(orphans, b)
@@ -101,10 +103,18 @@ func (s *sweeper) orphans(ctx context.Context, job catalog.Job) {
 	inParallel(ctx, s.concurrency, len(orphans), func(i int) { s.orphan(ctx, orphans[i]) })
 }
 
-// allOld reports whether each of the objects is old enough. A backup with one
-// young stream may still be under way, however old its others are.
-func (s *sweeper) allOld(objects []holdfast.Object) bool {
-	return !slices.ContainsFunc(objects, func(o holdfast.Object) bool { return !s.old(o.ModTime, OrphanAge) })
+// young reports whether the backup was admitted so short a time ago that it may be
+// under way, whatever the store's clock says of its data. An id of the future, which
+// only a host's own clock can have given, says nothing.
+func (s *sweeper) young(id holdfast.ID) bool {
+	admitted := id.Time()
+	return !s.old(admitted, OrphanAge) && !admitted.After(s.now.Add(OrphanAge))
+}
+
+// allOld reports whether the backup and each of its objects is old enough. A backup
+// with one young stream may still be under way, however old its others are.
+func (s *sweeper) allOld(id holdfast.ID, objects []holdfast.Object) bool {
+	return !s.young(id) && !slices.ContainsFunc(objects, func(o holdfast.Object) bool { return !s.old(o.ModTime, OrphanAge) })
 }
 
 // orphan removes the data of one backup without a manifest.
@@ -114,7 +124,7 @@ func (s *sweeper) orphan(ctx context.Context, b holdfast.Backup) {
 		s.failed(ctx, b.Key(""), err)
 		return
 	}
-	if now.committed || len(now.objects) == 0 || !s.allOld(now.objects) {
+	if now.committed || len(now.objects) == 0 || !s.allOld(b.ID, now.objects) {
 		return
 	}
 	if now.held && len(now.objects) > 1 {

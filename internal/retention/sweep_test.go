@@ -111,9 +111,39 @@ func TestSweepLeavesHeldOrphansAndRemovesHoldsOnNothing(t *testing.T) {
 	}
 }
 
+// A store whose clock is behind calls what was begun a moment ago old.
+func TestSweepLeavesWhatIsUnderWayWhateverTheStoresClockSays(t *testing.T) {
+	wrong := now.Add(-300 * day)
+	for name, c := range map[string]struct {
+		admitted time.Time
+		swept    bool
+	}{
+		"a moment ago":                  {now, false},
+		"two days ago":                  {now.Add(-OrphanAge), false},
+		"longer ago":                    {now.Add(-OrphanAge - time.Second), true},
+		"tomorrow":                      {now.Add(24 * time.Hour), false},
+		"at a time that is far to come": {now.Add(OrphanAge + time.Second), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVault()
+			ref := holdfast.Ref{Host: "web1", Job: "crm", ID: idAt(c.admitted, 0)}
+			v.put(ref.Key("crm.sql.zst.age"), 100, wrong)
+			v.uploads = []holdfast.Upload{{Key: ref.Key("media.tar.zst.age"), ID: "u", Started: wrong}}
+			var want Swept
+			if c.swept {
+				want = Swept{Orphans: []holdfast.Ref{ref}, Objects: 1, Bytes: 100, Uploads: v.uploads}
+			}
+			s := mustRun(t, v, keepLast(9), Options{})
+			if diff := cmp.Diff(want, s.Swept); diff != "" {
+				t.Errorf("swept (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestSweepAbortsOldUploadsOnly(t *testing.T) {
 	v := newVault()
-	whole := v.commit("crm", now.Add(-10*time.Hour), 100)
+	whole := v.commit("crm", now.Add(-60*time.Hour), 100)
 	key := holdfast.Ref{Host: "web1", Job: "crm", ID: idAt(now.Add(-90*time.Hour), 1)}.Key("crm.sql.zst.age")
 	old := now.Add(-OrphanAge - time.Second)
 	v.uploads = []holdfast.Upload{

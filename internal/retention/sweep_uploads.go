@@ -17,7 +17,7 @@ func (s *sweeper) uploads(ctx context.Context) error {
 		}
 		ref, _, ok := holdfast.ParseKey(u.Key)
 		switch {
-		case !s.old(u.Started, OrphanAge):
+		case !s.old(u.Started, OrphanAge), ok && s.young(ref.ID):
 		case !ok && u.Key != "":
 			s.out.Stray.add(u.Key, u.Size)
 		case s.may(ref.Host, ref.Job):
