@@ -27,6 +27,9 @@ type Finding struct {
 	Actual   string    `json:"actual,omitempty"`   // "31h old"
 	Hint     string    `json:"hint,omitempty"`     // what to do next
 	Since    time.Time `json:"since,omitzero"`     // when it was first found
+	// Cause is the check of the monitor that tells people why, if one does: a brake
+	// on deletions that follows from it is no news of its own.
+	Cause string `json:"cause,omitempty"`
 }
 
 // Subject returns "host/job", or "vault" for a finding about the whole.

@@ -172,19 +172,12 @@ func (d *django) into(backup, database string, holdfast func(args ...string) res
 }
 
 func (d *django) mails(t *testing.T) {
-	// While there is nothing new. A server has had its turn before the small dump came.
-	refused := 1
-	if d.serverless {
-		refused = 2
-	}
 	got := tally(t, d.mail)
 	for pattern, want := range map[string]int{
-		"CRITICAL: pythonanywhere/db: the newest good backup is 27h old":                            1,
-		"RESOLVED: pythonanywhere/db: the newest good backup is … old":                              1,
-		"WARNING: pythonanywhere/db: the newest good backup is …, much smaller than the usual …":    1,
-		"RESOLVED: pythonanywhere/db: the newest good backup is …, much smaller than the usual …":   1,
-		"WARNING: pythonanywhere/db: refused to delete anything while the newest good backup is …":  refused,
-		"RESOLVED: pythonanywhere/db: refused to delete anything while the newest good backup is …": refused,
+		"CRITICAL: pythonanywhere/db: the newest good backup is 27h old":                          1,
+		"RESOLVED: pythonanywhere/db: the newest good backup is … old":                            1,
+		"WARNING: pythonanywhere/db: the newest good backup is …, much smaller than the usual …":  1,
+		"RESOLVED: pythonanywhere/db: the newest good backup is …, much smaller than the usual …": 1,
 	} {
 		if n := got.take(pattern); n != want {
 			t.Errorf("told %d times, want %d: %s", n, want, pattern)

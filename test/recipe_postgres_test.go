@@ -168,14 +168,13 @@ func (c *crm) into(backup, vault, url string) result {
 }
 
 // told proves that Slack had one message of each thing that went wrong for each of the
-// watched vaults, and one of its end. On the night of the small dump retention has had
-// its turn before that came, so there it had nothing to refuse.
+// watched vaults, and one of its end.
 func (c *crm) told(t *testing.T) {
 	got := slackWebhook{c.slack}.subjects(t)
 	for _, vault := range []string{"offsite", "box"} {
 		for _, pattern := range []string{
-			"[2 changes] vault " + vault + ": crm1/crm: the newest good backup is 27h old; and 1 more", // and refused to delete for that
-			"[2 resolved] vault " + vault + ": crm1/crm: the newest good backup is … old; and 1 more",
+			"[critical] vault " + vault + ": crm1/crm: the newest good backup is 27h old",
+			"[resolved] vault " + vault + ": crm1/crm: the newest good backup is … old",
 			"[warning] vault " + vault + ": crm1/crm: db.sql of the newest good backup is …, much smaller than the usual …",
 			"[resolved] vault " + vault + ": crm1/crm: db.sql of the newest good backup is …, much smaller than the usual …",
 		} {

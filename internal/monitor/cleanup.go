@@ -65,7 +65,8 @@ func (r *run) cleanup(ctx context.Context) error {
 			if _, err := holdfast.ParseID(string(f.Backup)); err != nil {
 				f.Backup = ""
 			}
-			f.Since, f.Summary, f.Expected, f.Actual, f.Hint = time.Time{}, oneLine(f.Summary), oneLine(f.Expected), oneLine(f.Actual), oneLine(f.Hint)
+			f.Since, f.Cause = time.Time{}, ""
+			f.Summary, f.Expected, f.Actual, f.Hint = oneLine(f.Summary), oneLine(f.Expected), oneLine(f.Actual), oneLine(f.Hint)
 			r.look.note(f)
 		}
 	}
@@ -86,5 +87,17 @@ func (r *run) takes(f holdfast.Finding) bool {
 		return true
 	}
 	v := r.look.views[holdfast.JobName{Host: f.Host, Job: f.Job}]
-	return v != nil && !v.forgotten
+	return v != nil && !v.forgotten && !r.look.implies(v, f)
+}
+
+// implies reports whether a finding of retention follows from what the monitor itself
+// tells people of the job, or is over because a newer backup has arrived since.
+func (l *look) implies(v *view, f holdfast.Finding) bool {
+	if f.Cause == "" {
+		return false
+	}
+	newest := v.newest()
+	return newest != nil && f.Backup != "" && newest.id > f.Backup || slices.ContainsFunc(l.findings, func(own holdfast.Finding) bool {
+		return own.Check == f.Cause && own.Host == f.Host && own.Job == f.Job
+	})
 }

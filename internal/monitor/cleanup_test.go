@@ -68,6 +68,40 @@ func TestWhatRetentionFoundIsFoundByTheMonitorToo(t *testing.T) {
 	}
 }
 
+func TestABrakeIsNoNewsWhereTheMonitorTellsWhy(t *testing.T) {
+	h := newHouse(t)
+	h.pushSize(47*time.Hour, 5000)
+	newest := h.pushSize(30*time.Hour, 5000).ID
+	brake := holdfast.Finding{
+		Check: holdfast.CheckRetentionBrake, Severity: holdfast.Warning, Host: "web1", Job: "crm", Summary: "refused",
+		Backup: newest, Cause: holdfast.CheckFresh,
+	}
+	find := func(want ...string) {
+		t.Helper()
+		if diff := cmp.Diff(append([]string{}, want...), found(h.run())); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	const stale, refused = "critical web1/crm fresh: the newest good backup is 30h old", "warning web1/crm retention-brake: refused"
+	h.cleaned(holdfast.Cleanup{At: h.now, Findings: []holdfast.Finding{brake}})
+	find(stale)
+
+	other := brake
+	other.Cause = holdfast.CheckShrunk // of which the monitor sees nothing
+	h.cleaned(holdfast.Cleanup{At: h.now, Findings: []holdfast.Finding{other}})
+	find(stale, refused)
+	other.Cause = ""
+	h.cleaned(holdfast.Cleanup{At: h.now, Findings: []holdfast.Finding{other}})
+	find(stale, refused)
+
+	h.cleaned(holdfast.Cleanup{At: h.now, Findings: []holdfast.Finding{brake}})
+	find(stale)
+	h.pushSize(0, 5000) // since retention ran
+	find()
+	h.cleaned(holdfast.Cleanup{At: h.now, Findings: []holdfast.Finding{other}})
+	find(refused)
+}
+
 func TestWhatRetentionFoundIsOverOnceItFindsItNoMore(t *testing.T) {
 	h := newHouse(t)
 	h.pushSize(time.Hour, 5000)

@@ -223,11 +223,11 @@ func (r *run) observe(ctx context.Context, st *state) error {
 	if err := r.reread(ctx, st.Reading); err != nil {
 		return err
 	}
-	if err := r.cleanup(ctx); err != nil {
-		return err
-	}
 	for _, v := range r.look.views {
 		r.look.judge(v)
+	}
+	if err := r.cleanup(ctx); err != nil {
+		return err
 	}
 	r.look.judged = true
 	if r.sawAll() {

@@ -102,6 +102,7 @@ func (c *braking) stale() *holdfast.Finding {
 	}
 	return &holdfast.Finding{
 		Backup:   newest.ID,
+		Cause:    holdfast.CheckFresh,
 		Summary:  "refused to delete anything while the newest good backup is stale",
 		Expected: fmt.Sprintf("every %v, %v grace", c.expect.Every, c.expect.Grace),
 		Actual:   fmt.Sprintf("%v old", c.now.Sub(newest.Time).Round(time.Minute)),

@@ -16,11 +16,12 @@ func (c *braking) small() *holdfast.Finding {
 	newest := c.good[0]
 	f := &holdfast.Finding{
 		Backup:  newest.ID,
+		Cause:   holdfast.CheckShrunk,
 		Summary: "refused to delete anything while the newest good backup is anomalously small",
 		Actual:  holdfast.Size(newest.DataSize).String(),
 	}
 	if newest.DataSize < int64(c.expect.MinSize) {
-		f.Expected = fmt.Sprintf("at least %v", c.expect.MinSize)
+		f.Cause, f.Expected = holdfast.CheckMinSize, fmt.Sprintf("at least %v", c.expect.MinSize)
 		return f
 	}
 	if c.expect.Shrink <= 0 {
@@ -53,6 +54,7 @@ func (c *braking) lacking(sizes map[string]int64) *holdfast.Finding {
 		}
 		return &holdfast.Finding{
 			Backup:   c.good[0].ID,
+			Cause:    holdfast.CheckStreams,
 			Summary:  fmt.Sprintf("refused to delete anything while new backups lack %s", name),
 			Expected: fmt.Sprintf("every %v, %v grace", c.expect.Every, c.expect.Grace),
 			Actual:   fmt.Sprintf("%v old", c.now.Sub(file.Newest).Round(time.Minute)),

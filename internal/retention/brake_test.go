@@ -37,25 +37,26 @@ func TestBrake(t *testing.T) {
 		expect    holdfast.Expect
 		now       time.Time
 		want      string // part of the summary; "" for no brake
+		cause     string // the check by which the monitor tells why
 	}{
-		{"nightly steady state of a chained policy passes", job(47, 1), expect, now, ""},
-		{"half of the backups passes", job(6, 3), expect, now, ""},
-		{"one of two, the steady state of last: 1, passes", job(2, 1), expect, now, ""},
-		{"more than half is refused", job(7, 4), expect, now, "4 of 7"},
-		{"two of three is refused: a small job is not spared", job(3, 2), expect, now, "2 of 3"},
-		{"what is not good does not make half of it more", append([]Decision{future, future, future}, job(3, 2)...), expect, now, "2 of 3"},
-		{"at the deadline the newest is fresh", job(10, 1), expect, now.Add(16 * time.Hour), ""},
-		{"a second later it is stale", job(10, 1), expect, now.Add(16*time.Hour + time.Second), "stale"},
-		{"a future-dated backup makes no job fresh", append([]Decision{future}, job(10, 1)...), expect, now.Add(17 * time.Hour), "stale"},
-		{"a stale job that loses nothing passes", job(10, 0), expect, now.Add(99 * day), ""},
-		{"without an expectation nothing is stale or small", job(10, 1, 1), holdfast.Expect{}, now.Add(99 * day), ""},
-		{"a newest below the minimum is refused", job(10, 1, 99), holdfast.Expect{MinSize: 100}, now, "small"},
-		{"two before the newest say nothing of its size", job(3, 1, 1), holdfast.Expect{Shrink: 0.5}, now, ""},
-		{"a newest of half the median passes", job(10, 1, 500), expect, now, ""},
-		{"a newest below half the median is refused", job(10, 1, 499), expect, now, "small"},
-		{"the median leaves one outlier out", job(10, 1, 600, 900_000), expect, now, ""},
-		{"older than fifteen before the newest does not count", job(40, 1, append([]int64{200}, repeat(15, 300)...)...), expect, now, ""},
-		{"a smaller database passes once the median is its own", job(20, 1, repeat(9, 400)...), expect, now, ""},
+		{"nightly steady state of a chained policy passes", job(47, 1), expect, now, "", ""},
+		{"half of the backups passes", job(6, 3), expect, now, "", ""},
+		{"one of two, the steady state of last: 1, passes", job(2, 1), expect, now, "", ""},
+		{"more than half is refused", job(7, 4), expect, now, "4 of 7", ""},
+		{"two of three is refused: a small job is not spared", job(3, 2), expect, now, "2 of 3", ""},
+		{"what is not good does not make half of it more", append([]Decision{future, future, future}, job(3, 2)...), expect, now, "2 of 3", ""},
+		{"at the deadline the newest is fresh", job(10, 1), expect, now.Add(16 * time.Hour), "", ""},
+		{"a second later it is stale", job(10, 1), expect, now.Add(16*time.Hour + time.Second), "stale", holdfast.CheckFresh},
+		{"a future-dated backup makes no job fresh", append([]Decision{future}, job(10, 1)...), expect, now.Add(17 * time.Hour), "stale", holdfast.CheckFresh},
+		{"a stale job that loses nothing passes", job(10, 0), expect, now.Add(99 * day), "", ""},
+		{"without an expectation nothing is stale or small", job(10, 1, 1), holdfast.Expect{}, now.Add(99 * day), "", ""},
+		{"a newest below the minimum is refused", job(10, 1, 99), holdfast.Expect{MinSize: 100}, now, "small", holdfast.CheckMinSize},
+		{"two before the newest say nothing of its size", job(3, 1, 1), holdfast.Expect{Shrink: 0.5}, now, "", ""},
+		{"a newest of half the median passes", job(10, 1, 500), expect, now, "", ""},
+		{"a newest below half the median is refused", job(10, 1, 499), expect, now, "small", holdfast.CheckShrunk},
+		{"the median leaves one outlier out", job(10, 1, 600, 900_000), expect, now, "", ""},
+		{"older than fifteen before the newest does not count", job(40, 1, append([]int64{200}, repeat(15, 300)...)...), expect, now, "", ""},
+		{"a smaller database passes once the median is its own", job(20, 1, repeat(9, 400)...), expect, now, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := Brake(c.decisions, holdfast.Keep{}, c.expect, c.now)
@@ -73,6 +74,9 @@ func TestBrake(t *testing.T) {
 			}
 			if f.Check != holdfast.CheckRetentionBrake || f.Subject() != "web1/crm" || f.Expected == "" || f.Actual == "" {
 				t.Errorf("got %+v, want check, subject, expected and actual", *f)
+			}
+			if f.Cause != c.cause {
+				t.Errorf("got cause %q, want %q", f.Cause, c.cause)
 			}
 			if !strings.Contains(f.Hint, "--force") || !strings.Contains(f.Hint, "--dry-run") {
 				t.Errorf("got hint %q, want it to say how to look and how to force", f.Hint)
