@@ -53,6 +53,8 @@ type Registry interface {
 	// Job returns the vaults of a job of a host and its policy. A quota that
 	// is not above zero admits nothing.
 	Job(host, job string) (vaults []string, p holdfast.Policy, ok bool)
+	// Copied reports whether no host sends the job's backups to the vault.
+	Copied(vault, host, job string) bool
 	// Signs reports whether the broker signs for the vault; hosts reach others
 	// by themselves.
 	Signs(vault string) bool

@@ -66,8 +66,8 @@ func (b *Broker) openUpload(c *call, sealed string) (upload, PushVault, error) {
 	return u, vault, nil
 }
 
-// pushJob returns the vaults and policy of a job that the caller may push. The
-// host is always the caller itself.
+// pushJob returns the policy of a job that the caller may push, and the vaults that it
+// sends to. The host is always the caller itself.
 func (b *Broker) pushJob(c *call, job string) (vaults []string, p holdfast.Policy, err error) {
 	return b.ownJob(c, holdfast.ScopePush, job)
 }
@@ -86,5 +86,6 @@ func (b *Broker) ownJob(c *call, scope holdfast.Scope, job string) (vaults []str
 	if !ok {
 		return nil, p, notFound(fmt.Errorf("job %s/%s is not configured", host, job))
 	}
+	vaults = slices.DeleteFunc(vaults, func(vault string) bool { return b.registry.Copied(vault, host, job) })
 	return vaults, p, nil
 }

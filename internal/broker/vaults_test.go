@@ -207,6 +207,29 @@ func TestVaultsThatTheBrokerCannotSignForAreLeftToTheHost(t *testing.T) {
 	}
 }
 
+func TestNoHostSendsToAVaultThatIsCopiedTo(t *testing.T) {
+	w := newPair(t)
+	w.registry.vaults["web1/crm"] = []string{"nas", "other", "main"}
+	ref := w.both()
+	w.registry.direct, w.registry.copied = []string{"nas"}, []string{"other", "nas"}
+
+	all := w.startAll("web1", "crm")
+	if in(t, all, "main"); len(all.Vaults) != 1 || len(all.Unavailable)+len(all.Direct) > 0 {
+		t.Errorf("got %+v, want an upload in main alone", all)
+	}
+	before := len(w.other.snapshot())
+	answer[api.ReportResponse](t, w.call("web1", "POST", api.PathReports, holdfast.Report{Kind: holdfast.ReportFailure, Job: "crm", Error: "x"}), http.StatusOK)
+	if n := len(w.other.snapshot()) - before; n != 0 {
+		t.Errorf("the host's report made %d objects in the vault that is copied to", n)
+	}
+	// Restores go there as to any other.
+	w.vault.fail = away
+	got := answer[api.DownloadResponse](t, w.call("ops", "POST", api.PathDownloads, api.DownloadRequest{Ref: ref}), http.StatusOK)
+	if got.Vault != "other" {
+		t.Errorf("got downloads from %q, want other", got.Vault)
+	}
+}
+
 func TestATokenIsGoodForItsVaultAlone(t *testing.T) {
 	w := newPair(t)
 	all := w.startAll("web1", "crm")
@@ -232,11 +255,15 @@ func TestATokenIsGoodForItsVaultAlone(t *testing.T) {
 	for name, change := range map[string]func(){
 		"the job left the vault":          func() { w.registry.vaults["web1/crm"] = []string{"main"} },
 		"the vault is signed for no more": func() { w.registry.direct = []string{"other"} },
+		"the vault is filled otherwise":   func() { w.registry.copied = []string{"other"} },
 		"the vault is gone":               func() { delete(w.broker.push, "other") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			vaults, direct, push := w.registry.vaults["web1/crm"], w.registry.direct, maps.Clone(w.broker.push)
-			defer func() { w.registry.vaults["web1/crm"], w.registry.direct, w.broker.push = vaults, direct, push }()
+			defer func() {
+				w.registry.vaults["web1/crm"], w.registry.direct, w.broker.push = vaults, direct, push
+				w.registry.copied = nil
+			}()
 			change()
 			part := api.PartsRequest{UploadToken: b.UploadToken, Stream: "crm", Parts: req.Parts}
 			answer[api.Problem](t, w.call("web1", "POST", idPath(api.PathParts, b.ID), part), http.StatusNotFound)

@@ -54,6 +54,7 @@ type fakeRegistry struct {
 	hosts      map[string]ed25519.PublicKey
 	vaults     map[string][]string // by host/job
 	direct     []string            // vaults that the broker does not sign for
+	copied     []string            // vaults that no host sends to
 }
 
 func (r *fakeRegistry) Principal(kid string) (holdfast.Principal, bool) {
@@ -65,6 +66,8 @@ func (r *fakeRegistry) Job(host, job string) ([]string, holdfast.Policy, bool) {
 	vaults, ok := r.vaults[host+"/"+job]
 	return slices.Clone(vaults), holdfast.Policy{Quota: r.quota}, ok
 }
+
+func (r *fakeRegistry) Copied(vault, _, _ string) bool { return slices.Contains(r.copied, vault) }
 
 func (r *fakeRegistry) Signs(vault string) bool { return !slices.Contains(r.direct, vault) }
 

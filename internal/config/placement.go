@@ -20,6 +20,8 @@ type VaultTerms struct {
 	Keep *Keep `yaml:"keep"`
 	// What to expect there. Default: as the job says.
 	Expect *Expect `yaml:"expect"`
+	// Whether `holdfast copy` fills this vault, and no host sends to it. Default: false.
+	Copied bool `yaml:"copied"`
 }
 
 func (v *JobVaults) decodeNode(d *document, n ast.Node, path string) {
@@ -45,6 +47,9 @@ func (v JobVaults) check(d *document, at string, vaults []string) {
 	}
 	if d.broken(at) {
 		return
+	}
+	if !slices.ContainsFunc(v.Names, func(name string) bool { return !v.Terms[name].Copied }) {
+		d.errorf(at, "no host sends to any of them; want one that is not copied")
 	}
 	for i, name := range v.Names {
 		switch {

@@ -57,6 +57,28 @@ func TestAJobLivesInSeveralVaults(t *testing.T) {
 	}
 }
 
+func TestAVaultThatIsCopiedToIsOneOfTheJob(t *testing.T) {
+	r := registry(t, several(`jobs:
+  crm: { vault: { main: {}, usb: { copied: true, keep: { last: 9 } } }, keep: { last: 5 } }
+  web1/media: { vault: { usb: {}, main: { copied: true } } }
+  media: { vault: usb }
+`))
+	if vaults, _, _ := r.Job("web1", "crm"); !slices.Equal(vaults, []string{"main", "usb"}) {
+		t.Errorf("got vaults %q, want both", vaults)
+	}
+	if p, ok := r.PolicyIn("usb", "web1", "crm"); !ok || p.Keep.Counts.Last != 9 {
+		t.Errorf("in usb: got %v, keep last %d, want 9", ok, p.Keep.Counts.Last)
+	}
+	for at, want := range map[[3]string]bool{
+		{"usb", "web1", "crm"}: true, {"main", "web1", "crm"}: false, {"nas", "web1", "crm"}: false,
+		{"main", "web1", "media"}: true, {"main", "web2", "media"}: false, {"usb", "web1", "none"}: false,
+	} {
+		if got := r.Copied(at[0], at[1], at[2]); got != want {
+			t.Errorf("%q: got copied %v, want %v", at, got, want)
+		}
+	}
+}
+
 func TestVaultsOfAJobThatAreWrong(t *testing.T) {
 	for _, test := range []struct{ name, vault, want string }{
 		{"an empty list", "[]", "h.yaml:8: jobs.crm.vault: is empty; want the name of a vault, or several"},
@@ -68,6 +90,7 @@ func TestVaultsOfAJobThatAreWrong(t *testing.T) {
 		{"a list of what are no names", "[{ main: {} }]", "h.yaml:8: jobs.crm.vault[0]: want a single plain value"},
 		{"an unknown term", "{ main: { kepe: { last: 1 } } }", `h.yaml:8: jobs.crm.vault.main.kepe: unknown key "kepe", did you mean "keep"?`},
 		{"terms that make no sense", "{ main: { keep: { last: 1, daily: 7d } } }", "h.yaml:8: jobs.crm.vault.main.keep.daily: is a length of time, but last is a number of backups; want all of one kind"},
+		{"copies alone", "{ main: { copied: true }, usb: { copied: true } }", "h.yaml:8: jobs.crm.vault: no host sends to any of them; want one that is not copied"},
 		{"an expectation that makes none", "{ main: { expect: { every: 0h } } }", "h.yaml:8: jobs.crm.vault.main.expect.every: want more than 0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -33,6 +33,7 @@ type placed struct {
 	vaults   []string
 	policy   holdfast.Policy
 	policies map[string]holdfast.Policy // by vault
+	copied   []string                   // the vaults that no host sends to
 	alert    JobAlert
 }
 
@@ -130,7 +131,7 @@ func (r *Registry) Principal(kid string) (p holdfast.Principal, ok bool) {
 	return p, ok
 }
 
-// Job returns the vaults and the policy of a job of a host: those of its entry
+// Job returns all vaults and the policy of a job of a host: those of its entry
 // under host/job, else under job, else the defaults. ok is false where the
 // configuration knows no such host or the host has no such job, where several
 // vaults could be meant, and for a job that only a pattern of the host's matches
@@ -187,6 +188,13 @@ func (r *Registry) PolicyIn(vault, host, job string) (p holdfast.Policy, ok bool
 		}
 	}
 	return p, true
+}
+
+// Copied reports whether no host sends to the vault what it has of the job, because
+// `holdfast copy` fills it.
+func (r *Registry) Copied(vault, host, job string) bool {
+	entry, _ := r.entry(host, job)
+	return slices.Contains(entry.copied, vault)
 }
 
 // entry returns what the configuration says of a job: the entry of host/job,
@@ -301,7 +309,10 @@ func (c *Holdfast) place(j Job) (placed, error) {
 	if len(p.vaults) == 0 && len(c.Vaults) == 1 {
 		p.vaults = slices.Collect(maps.Keys(c.Vaults))
 	}
-	for vault := range j.Vault.Terms {
+	for vault, terms := range j.Vault.Terms {
+		if terms.Copied {
+			p.copied = append(p.copied, vault)
+		}
 		if p.policies[vault], err = j.In(vault).Policy(); err != nil {
 			return placed{}, err
 		}

@@ -25,6 +25,9 @@ func (r *Registry) Job(host, job string) ([]string, holdfast.Policy, bool) {
 	return r.Load().Job(host, job)
 }
 
+// Copied is config.Registry.Copied.
+func (r *Registry) Copied(vault, host, job string) bool { return r.Load().Copied(vault, host, job) }
+
 // Addresses is config.Registry.Addresses.
 func (r *Registry) Addresses(host string) []netip.Prefix { return r.Load().Addresses(host) }
 
