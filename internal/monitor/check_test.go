@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -333,86 +332,6 @@ func TestHistories(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestNewJobHasTimeForItsFirstBackup(t *testing.T) {
-	h := newHouse(t)
-	h.opts.Expected = []holdfast.JobName{{Host: "web1", Job: "crm"}}
-	for _, step := range []struct {
-		after time.Duration
-		want  []string
-	}{
-		{0, []string{}},
-		{26 * time.Hour, []string{}},
-		{time.Second, []string{"opened web1/crm missing"}},
-		{time.Hour, []string{}},
-	} {
-		h.now = h.now.Add(step.after)
-		if diff := cmp.Diff(step.want, changes(h.run())); diff != "" {
-			t.Errorf("at %s (-want +got):\n%s", h.now, diff)
-		}
-	}
-	h.pushSize(0, 5000)
-	if diff := cmp.Diff([]string{"resolved web1/crm missing"}, changes(h.run())); diff != "" {
-		t.Errorf("after its first backup (-want +got):\n%s", diff)
-	}
-}
-
-func TestJobThatVanishesIsMissingAtOnce(t *testing.T) {
-	h := newHouse(t)
-	ref := h.pushSize(time.Hour, 5000)
-	h.run()
-	h.vault.remove(ref.ManifestKey())
-	h.vault.remove(ref.Key("crm.sql.zst.age"))
-	h.now = h.now.Add(30 * time.Hour)
-	if diff := cmp.Diff([]string{"opened web1/crm missing"}, changes(h.run())); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-
-	h.opts.Policies = func(string, string) (holdfast.Policy, bool) { return holdfast.Policy{}, false }
-	if diff := cmp.Diff([]string{"resolved web1/crm missing"}, changes(h.run())); diff != "" {
-		t.Errorf("once it has no policy any more (-want +got):\n%s", diff)
-	}
-	if st := h.state(); len(st.Jobs) > 0 || len(st.Open) > 0 {
-		t.Errorf("a forgotten job stays in the state: %v", st)
-	}
-}
-
-func TestForeignTextStaysInItsLine(t *testing.T) {
-	h := newHouse(t)
-	h.pushSize(2*time.Hour, 5000)
-	h.fail(time.Hour, "no\nRESOLVED  web1/crm\x1b[2J\u202e "+strings.Repeat("x", 4000))
-	f := find(t, h.run(), holdfast.CheckFailedRun)
-	if strings.ContainsAny(f.Summary, "\n\x1b\u202e") || len([]rune(f.Summary)) > maxLine+100 {
-		t.Errorf("summary %q lets foreign text out of its line", f.Summary)
-	}
-	if !strings.Contains(f.Summary, "dump: no RESOLVED") {
-		t.Errorf("summary %q, want the stage and the reason", f.Summary)
-	}
-}
-
-func TestManifestIsAcceptedOnceItsKeyIsConfigured(t *testing.T) {
-	h := newHouse(t)
-	h.daily(2, 5000)
-	keys := h.opts.HostKeys
-	h.opts.HostKeys = func(string) []ed25519.PublicKey { return nil }
-	find(t, h.run(), holdfast.CheckManifest)
-	h.opts.HostKeys = keys
-	h.now = h.now.Add(time.Hour)
-	if got := states(h.run()); len(got) > 0 {
-		t.Errorf("findings %v, want none", got)
-	}
-}
-
-func TestFailedRunIsResolvedByTheNextGoodBackup(t *testing.T) {
-	h := newHouse(t)
-	h.pushSize(3*time.Hour, 5000)
-	h.fail(2*time.Hour, "disk full")
-	h.run()
-	h.pushSize(time.Hour, 5000)
-	if diff := cmp.Diff([]string{"resolved web1/crm failed-run"}, changes(h.run())); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -162,128 +161,6 @@ func TestTimesAndOwnersAreKept(t *testing.T) {
 	}
 }
 
-func TestExclude(t *testing.T) {
-	for name, c := range map[string]struct {
-		options files.Options // paths below DIR
-		want    []string
-	}{
-		"nothing is left out by default":              {files.Options{}, []string{"a/", "a/cache/", "a/cache/1.tmp", "a/keep", "b/", "b/cache", "b/sub/", "b/sub/1.tmp", "b/sub/tag"}},
-		"without a slash a name anywhere":             {files.Options{Exclude: []string{"*.tmp"}}, []string{"a/", "a/cache/", "a/keep", "b/", "b/cache", "b/sub/", "b/sub/tag"}},
-		"a directory goes with all below it":          {files.Options{Exclude: []string{"cache"}}, []string{"a/", "a/keep", "b/", "b/sub/", "b/sub/1.tmp", "b/sub/tag"}},
-		"a slash at the end means directories":        {files.Options{Exclude: []string{"cache/"}}, []string{"a/", "a/keep", "b/", "b/cache", "b/sub/", "b/sub/1.tmp", "b/sub/tag"}},
-		"a slash in it means the end of a path":       {files.Options{Exclude: []string{"cache/*.tmp"}}, []string{"a/", "a/cache/", "a/keep", "b/", "b/cache", "b/sub/", "b/sub/1.tmp", "b/sub/tag"}},
-		"a slash before it means the whole path":      {files.Options{Exclude: []string{"DIR/b/**/*.tmp", "/keep"}}, []string{"a/", "a/cache/", "a/cache/1.tmp", "a/keep", "b/", "b/cache", "b/sub/", "b/sub/tag"}},
-		"a directory that holds a file of a name":     {files.Options{ExcludeIfPresent: []string{"tag"}}, []string{"a/", "a/cache/", "a/cache/1.tmp", "a/keep", "b/", "b/cache"}},
-		"what is included itself stays, and once":     {files.Options{Include: []string{"DIR/a/cache"}, Exclude: []string{"cache"}}, []string{"a/", "a/keep", "b/", "b/sub/", "b/sub/1.tmp", "b/sub/tag", "a/cache/", "a/cache/1.tmp"}},
-		"an include that is given twice is kept once": {files.Options{Include: []string{"DIR/", "DIR"}, Exclude: []string{"b"}}, []string{"a/", "a/cache/", "a/cache/1.tmp", "a/keep"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			for _, f := range []string{"a/cache/1.tmp", "a/keep", "b/cache", "b/sub/1.tmp", "b/sub/tag"} {
-				write(t, filepath.Join(dir, f), f)
-			}
-			c.options.Include = append([]string{dir}, c.options.Include...)
-			for i := range c.options.Include {
-				c.options.Include[i] = strings.ReplaceAll(c.options.Include[i], "DIR", dir)
-			}
-			for i := range c.options.Exclude {
-				c.options.Exclude[i] = strings.ReplaceAll(c.options.Exclude[i], "DIR", dir)
-			}
-			_, order, _ := members(t, dir, c.options)
-			var got []string
-			for _, n := range order[1:] {
-				got = append(got, strings.TrimPrefix(n, dir[1:]+"/"))
-			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
-// meddler changes the tree when the content of the first file comes by. The
-// archive is written through a buffer, so that file has to be larger.
-type meddler struct {
-	bytes.Buffer
-	meddle func()
-}
-
-func (m *meddler) Write(p []byte) (int, error) {
-	if m.meddle != nil && bytes.Contains(p, []byte("aaaa")) {
-		m.meddle()
-		m.meddle = nil
-	}
-	return m.Buffer.Write(p)
-}
-
-func TestFilesThatChangeWhileTheyAreRead(t *testing.T) {
-	const size = 2 << 20
-	content := strings.Repeat("a", size)
-	for name, c := range map[string]struct {
-		meddle func(t *testing.T, dir string)
-		stat   string
-		want   map[string]entry
-	}{
-		"one that grows is stored as long as it was": {
-			func(t *testing.T, dir string) {
-				f, err := os.OpenFile(dir+"/1", os.O_APPEND|os.O_WRONLY, 0)
-				must(t, err)
-				_, err = f.WriteString("more")
-				must(t, errors.Join(err, f.Close()))
-			}, "changed",
-			map[string]entry{"1": {tar.TypeReg, 0o644, "", content}, "2": {tar.TypeReg, 0o644, "", "two"}},
-		},
-		"one that shrinks is filled with zeros": {
-			func(t *testing.T, dir string) { must(t, os.Truncate(dir+"/1", size/2)) }, "changed",
-			map[string]entry{"1": {tar.TypeReg, 0o644, "", content[:size/2] + strings.Repeat("\x00", size/2)}, "2": {tar.TypeReg, 0o644, "", "two"}},
-		},
-		"one that vanishes is left out": {
-			func(t *testing.T, dir string) { must(t, os.Remove(dir+"/2")) }, "vanished",
-			map[string]entry{"1": {tar.TypeReg, 0o644, "", content}},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			write(t, dir+"/1", content)
-			write(t, dir+"/2", "two")
-			w := &meddler{meddle: func() { c.meddle(t, dir) }}
-			facts, err := dump(t, files.Options{Include: []string{dir}}, w)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if w.meddle != nil {
-				t.Fatal("nothing was changed")
-			}
-			got := read(t, dir, &w.Buffer)
-			for name, want := range c.want {
-				if got[name] != want {
-					t.Errorf("%s: got %d bytes, want %d", name, len(got[name].Content), len(want.Content))
-				}
-			}
-			if len(got) != len(c.want)+1 || facts.Stats[c.stat] != 1 || len(facts.Warnings) != 1 {
-				t.Errorf("%d members, stats %v, warnings %q", len(got), facts.Stats, facts.Warnings)
-			}
-		})
-	}
-}
-
-func TestALinkPutInPlaceOfAFileIsNotFollowed(t *testing.T) {
-	dir, elsewhere := t.TempDir(), t.TempDir()
-	write(t, elsewhere+"/secret", "secret")
-	write(t, dir+"/1", strings.Repeat("a", 2<<20))
-	write(t, dir+"/sub/secret", "mine")
-	w := &meddler{meddle: func() {
-		must(t, os.RemoveAll(dir+"/sub"))
-		must(t, os.Symlink(elsewhere, dir+"/sub"))
-	}}
-	if _, err := dump(t, files.Options{Include: []string{dir}}, w); err != nil {
-		t.Fatal(err)
-	}
-	if got := read(t, dir, &w.Buffer); got["sub"].Type != tar.TypeSymlink || len(got) != 3 {
-		t.Errorf("got %v", got["sub"])
-	}
-}
-
 func TestWhatCannotBeReadIsAnErrorThatNamesIt(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir+"/tree/file", "a")
@@ -333,46 +210,6 @@ func TestOptionsThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-func TestNothingButSocketsIsNoArchive(t *testing.T) {
-	pipe := t.TempDir() + "/pipe"
-	must(t, unix.Mkfifo(pipe, 0o600))
-	if _, err := dump(t, files.Options{Include: []string{pipe}}, io.Discard); err == nil {
-		t.Error("got no error")
-	}
-}
-
-func TestAnIncludeWithoutAFileIsAnError(t *testing.T) {
-	dir := t.TempDir()
-	write(t, dir+"/full/sub/file", "a")
-	must(t, os.MkdirAll(dir+"/mount/point", 0o755))
-	must(t, os.Mkdir(dir+"/fu", 0o755))
-	must(t, os.Symlink("nowhere", dir+"/mount/link"))
-	for name, c := range map[string]struct {
-		options files.Options // paths below DIR
-		empty   string        // the include that the error names
-	}{
-		"a file below it is enough":                     {files.Options{Include: []string{"DIR/full"}}, ""},
-		"a file of an include below it is, too":         {files.Options{Include: []string{"DIR/full", "DIR/full/sub"}}, ""},
-		"directories and links are not":                 {files.Options{Include: []string{"DIR/mount"}}, "DIR/mount"},
-		"nor are the files of another include":          {files.Options{Include: []string{"DIR/full", "DIR/mount/point"}}, "DIR/mount/point"},
-		"nor of one with a name that begins like it":    {files.Options{Include: []string{"DIR/fu", "DIR/full"}}, "DIR/fu"},
-		"nor files that are left out":                   {files.Options{Include: []string{"DIR/full"}, Exclude: []string{"sub"}}, "DIR/full"},
-		"allow_empty takes what there is":               {files.Options{Include: []string{"DIR/mount"}, AllowEmpty: true}, ""},
-		"and the files of one include beside the other": {files.Options{Include: []string{"DIR/full", "DIR/mount/point"}, AllowEmpty: true}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for i, p := range c.options.Include {
-				c.options.Include[i] = strings.ReplaceAll(p, "DIR", dir)
-			}
-			_, err := dump(t, c.options, io.Discard)
-			want := fmt.Sprintf("include %q: holds no regular file", strings.ReplaceAll(c.empty, "DIR", dir))
-			if (err == nil) != (c.empty == "") || err != nil && !strings.Contains(err.Error(), want) {
-				t.Errorf("got %v, want %s", err, want)
-			}
-		})
-	}
-}
-
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
@@ -390,48 +227,5 @@ func TestDumpStopsWithItsWriterAndItsContext(t *testing.T) {
 	must(t, err)
 	if _, err := s.Dump(ctx, io.Discard); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
-	}
-}
-
-func TestExamine(t *testing.T) {
-	dir := t.TempDir()
-	write(t, dir+"/full/file", "a")
-	must(t, os.Mkdir(dir+"/empty", 0o755))
-	options := files.Options{Include: []string{dir + "/full", dir + "/missing", dir + "/empty"}}
-	s, err := files.New(options)
-	must(t, err)
-	found := s.Examine(t.Context())
-	if len(found) != 3 || found[0].OK || !strings.Contains(found[0].Hint, "allow_empty") || !found[1].OK || found[2].OK || found[2].Hint == "" {
-		t.Errorf("got %+v", found)
-	}
-	options.AllowEmpty = true
-	s, err = files.New(options)
-	must(t, err)
-	if found = s.Examine(t.Context()); !found[0].OK {
-		t.Errorf("with allow_empty: got %+v", found[0])
-	}
-}
-
-func BenchmarkDump10000SmallFiles(b *testing.B) {
-	dir := b.TempDir()
-	for i := range 10_000 {
-		sub := filepath.Join(dir, fmt.Sprint(i%100))
-		if err := os.MkdirAll(sub, 0o755); err != nil {
-			b.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(sub, fmt.Sprint(i)), bytes.Repeat([]byte("x"), 1000), 0o644); err != nil {
-			b.Fatal(err)
-		}
-	}
-	s, err := files.New(files.Options{Include: []string{dir}, Exclude: []string{"*.tmp", "cache/"}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.SetBytes(10_000 * 1000)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := s.Dump(b.Context(), io.Discard); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
