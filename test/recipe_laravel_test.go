@@ -24,7 +24,8 @@ type laravel struct {
 	mail *mailbox
 	free []held // what would be left in each vault without the cap
 
-	backups int // how many were made
+	backups int                 // how many were made
+	then    map[string]contents // by id: what those of the years were made of
 }
 
 // limit stands for the 5 GB of the example, since the application is that much smaller.
@@ -35,7 +36,7 @@ var both = []string{"local", "cloud"}
 func newLaravel(t *testing.T) *laravel {
 	t.Helper()
 	r := newRecipe(t, "laravel", "web1")
-	l := &laravel{recipe: r, app: filepath.Join(r.dir, "app"), mail: r.mailed()}
+	l := &laravel{recipe: r, app: filepath.Join(r.dir, "app"), mail: r.mailed(), then: map[string]contents{}}
 	store := newStore(t, r.clock)
 	bucket := store.NewBucket(t, testenv.Bucket{Versioned: true})
 	r.spots = map[string]string{"local": filepath.Join(r.dir, "vault"), "cloud": filepath.Join(store.Dir, bucket)}
@@ -168,7 +169,7 @@ func (l *laravel) backup() {
 	l.look()
 }
 
-func TestTheLaravelRecipeOverFiveMonths(t *testing.T) {
+func TestTheLaravelRecipeOverTheYears(t *testing.T) {
 	t.Parallel()
 	l := newLaravel(t)
 	l.plant()
@@ -193,6 +194,9 @@ func TestTheLaravelRecipeOverFiveMonths(t *testing.T) {
 			}
 		})
 	}
+	l.rest()
+	t.Run("the years are reached, and end", l.years)
+	t.Run("the cap is met, but the newest three stay", l.grow)
 	t.Run("mails", l.mails)
 	t.Run("all comes back", l.all)
 	t.Run("one file comes back", l.one)
@@ -264,7 +268,9 @@ func (l *laravel) mails(t *testing.T) {
 		"WARNING: web1/app: the last run failed: …":                                                         1,
 		"RESOLVED: web1/app: the last run failed: …":                                                        1,
 		"OK: web1/app: a good backup has arrived, …":                                                        l.backups,
-		"OK: web1/app: nothing is wrong any more":                                                           3,
+		"WARNING: web1/app: refused to delete … of … good backups at once":                                  1,
+		"RESOLVED: web1/app: refused to delete … of … good backups at once":                                 1,
+		"OK: web1/app: nothing is wrong any more":                                                           4,
 		"OK: web1/app: its first good backup is there":                                                      1,
 	} {
 		if n := got.take(pattern); n != want*len(both) {

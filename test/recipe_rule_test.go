@@ -14,17 +14,16 @@ type rule func(now time.Time, all []held) []held
 // spatie is the rule that laravel-backup cleans up by as it is installed: all of the
 // last 7 days, then one a day for 16 days, one a week for 8 weeks, one a month for 4
 // months, one a year for 2 years, the newest of each; and then the oldest go until the
-// rest fits below the cap.
+// rest fits below the cap. The newest three stay always.
 func spatie(limit int64) rule {
 	return func(now time.Time, all []held) []held {
 		week := now.AddDate(0, 0, -7)
 		days := week.AddDate(0, 0, -16)
 		weeks := days.AddDate(0, 0, -7*8)
-		months := monthsBefore(weeks, 4)
-		years := monthsBefore(months, 24)
+		months, years := yearly(now)
 		var left []held
 		taken, total := map[string]bool{}, int64(0)
-		for _, h := range all {
+		for i, h := range all {
 			period := ""
 			switch {
 			case h.at.After(week):
@@ -39,7 +38,7 @@ func spatie(limit int64) rule {
 			case h.at.After(years):
 				period = h.at.Format("year 2006")
 			}
-			if period == "" || taken[period] {
+			if i >= 3 && (period == "" || taken[period]) {
 				continue
 			}
 			taken[period] = true
@@ -50,6 +49,13 @@ func spatie(limit int64) rule {
 		}
 		return left
 	}
+}
+
+// yearly says what spatie keeps one a year of: what came at the latest at the first
+// moment, and after the second.
+func yearly(now time.Time) (from, to time.Time) {
+	from = monthsBefore(now.AddDate(0, 0, -7-16-7*8), 4)
+	return from, monthsBefore(from, 24)
 }
 
 // lastDays keeps what is less than n days old, but the newest three always.
@@ -88,19 +94,28 @@ func TestTheRulesOfTheRecipesSayWhatTheyShould(t *testing.T) {
 	}
 	now := at("2027-06-30 02:30:01")
 	var all []held
-	for n := range 400 {
+	for n := range 1200 {
 		night := now.AddDate(0, 0, -n).Add(-time.Second)
 		all = append(all, held{night.String(), night, 10})
 	}
 	// 7 and 16 days, to 7 June, a Monday; nine weeks from the one of that day back to that
 	// of 12 April, which is not in; of the months April, March, February, January and
-	// what is left of December; and of 2026 the last day before that.
+	// what is left of December; and of 2026 the last day before that, of 2025 the last,
+	// and of 2024 too, for it ends on 12 December of that year.
 	left := spatie(1<<40)(now, all)
-	if n := len(left); n != 7+16+9+5+1 {
-		t.Errorf("of 400 nights %d are left: %v", n, left)
+	if n := len(left); n != 7+16+9+5+3 {
+		t.Errorf("of 1200 nights %d are left: %v", n, left)
+	}
+	for i, want := range []string{"2026-12-12", "2025-12-31", "2024-12-31"} {
+		if got := left[7+16+9+5+i].at.Format(time.DateOnly); got != want {
+			t.Errorf("year %d: %s is left, want %s", i+1, got, want)
+		}
 	}
 	if n := len(spatie(105)(now, all)); n != 10 {
 		t.Errorf("below a cap of ten and a half %d are left", n)
+	}
+	if n := len(spatie(1<<40)(now, all[1000:])); n != 3 {
+		t.Errorf("of those too old for any length of time %d are left", n)
 	}
 	if n := len(lastDays(30)(now, all)); n != 30 {
 		t.Errorf("of the last 30 days %d are left", n)
