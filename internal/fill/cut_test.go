@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strings"
@@ -92,6 +93,32 @@ func TestPartsAreSentAgainWhenTheStoreFails(t *testing.T) {
 			}
 			equal(t, "target", objects(t, a), objects(t, b))
 		})
+	}
+}
+
+// redirected signs requests that the store sends elsewhere.
+type redirected struct {
+	Target
+	url string
+}
+
+func (r redirected) SignPart(context.Context, holdfast.Upload, holdfast.Part, time.Duration) (holdfast.Request, error) {
+	return holdfast.Request{Method: http.MethodPut, URL: r.url}, nil
+}
+
+func TestAPartIsNotSentToWhereTheStoreRedirects(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
+	defer elsewhere.Close()
+	store := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	defer store.Close()
+	a := memory()
+	backup(t, a, refOf("crm", 27), 1000)
+	o := options()
+	o.HTTP = nil
+	result, err := Run(t.Context(), a, redirected{signing(t), store.URL}, o)
+	must(t, err)
+	if len(result.Failed) != 1 || !strings.Contains(result.Failed[0].Error, "307") {
+		t.Errorf("got %+v, want the store's answer", result)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/presigned"
 )
 
 // Source is a vault that is copied from.
@@ -53,7 +54,7 @@ type Options struct {
 	Done func(c Copied, err error)
 	// Warn, if set, is told what a person should know though copying goes on.
 	Warn func(text string)
-	HTTP *http.Client // sends signed parts; default http.DefaultClient
+	HTTP *http.Client // sends signed parts; default presigned.NewUploadClient
 	Now  func() time.Time
 
 	wait func(ctx context.Context, d time.Duration) error // between attempts
@@ -141,7 +142,7 @@ func (o Options) withDefaults() Options {
 		o.Warn = func(string) {}
 	}
 	if o.HTTP == nil {
-		o.HTTP = http.DefaultClient
+		o.HTTP = presigned.NewUploadClient(1) // one part at a time
 	}
 	if o.Now == nil {
 		o.Now = time.Now

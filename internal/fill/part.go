@@ -8,11 +8,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/presigned"
 )
 
 const (
@@ -60,22 +59,12 @@ func (c *copier) tryPart(ctx context.Context, u holdfast.Upload, p holdfast.Part
 
 // put sends a signed part. Its URL is as good as a key, so it is in no error.
 func (c *copier) put(ctx context.Context, signed holdfast.Request, body []byte) (etag string, err error) {
-	req, err := http.NewRequestWithContext(ctx, signed.Method, signed.URL, bytes.NewReader(body))
+	req, err := presigned.NewRequest(ctx, signed, bytes.NewReader(body), int64(len(body)))
 	if err != nil {
-		return "", errors.New("the signed request is not valid")
+		return "", err
 	}
-	for name, value := range signed.Header {
-		if strings.EqualFold(name, "Host") {
-			req.Host = value
-			continue
-		}
-		req.Header.Set(name, value)
-	}
-	resp, err := c.HTTP.Do(req)
+	resp, err := presigned.Do(c.HTTP, req)
 	if err != nil {
-		if ue, ok := errors.AsType[*url.Error](err); ok {
-			err = ue.Err
-		}
 		return "", fmt.Errorf("put to %s: %w", req.URL.Host, err)
 	}
 	defer resp.Body.Close()

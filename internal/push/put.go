@@ -2,30 +2,19 @@ package push
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"regexp"
-	"strings"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/presigned"
 	"github.com/holdfast-backup/holdfast/internal/secret"
 )
 
-// NewHTTPClient returns a client fit for sending parts: no limit on the time a
-// request takes, since a part that makes no headway is noticed otherwise, and
-// large writes.
-func NewHTTPClient() *http.Client {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = poolBlocks
-	t.WriteBufferSize = 128 << 10
-	return &http.Client{
-		Transport: t,
-		// A signature is for one host: what redirects a part elsewhere is an error.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
+// NewHTTPClient returns a client fit for sending parts. A part that makes no headway
+// is noticed otherwise.
+func NewHTTPClient() *http.Client { return presigned.NewUploadClient(poolBlocks) }
 
 // storeError is an answer of the store other than success.
 type storeError struct {
@@ -57,26 +46,16 @@ func put(ctx context.Context, client *http.Client, r holdfast.Request, body *Bod
 	ctx, stop := body.Watch(ctx, body.stall)
 	defer stop()
 	// The body is closed by who made it, once nobody sends it any more.
-	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, io.NopCloser(body))
+	req, err := presigned.NewRequest(ctx, r, io.NopCloser(body), size)
 	if err != nil {
-		return "", errors.New("the broker's signed request is malformed")
+		return "", err
 	}
-	for name, value := range r.Header {
-		switch {
-		case strings.EqualFold(name, "Host"):
-			req.Host = value
-		case !strings.EqualFold(name, "Content-Length"):
-			req.Header.Set(name, value)
-		}
-	}
-	req.ContentLength = size
-
-	resp, err := client.Do(req)
+	resp, err := presigned.Do(client, req)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return "", cause
 		}
-		return "", secret.WithoutURL(err)
+		return "", err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))

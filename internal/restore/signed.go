@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/api"
+	"github.com/holdfast-backup/holdfast/internal/presigned"
 )
 
 // downloader is the broker's part in a restore; internal/client has it.
@@ -139,16 +139,9 @@ func (f *signed) ranger(pick func(api.DownloadResponse) (holdfast.Request, bool)
 var errExpired = errors.New("signed download was not accepted")
 
 func (f *signed) get(ctx context.Context, signed holdfast.Request, offset, n, size int64) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, signed.Method, signed.URL, nil)
+	req, err := presigned.NewRequest(ctx, signed, nil, 0)
 	if err != nil {
-		return nil, fmt.Errorf("signed download is not valid: %w", errRefused)
-	}
-	for name, value := range signed.Header {
-		if strings.EqualFold(name, "Host") {
-			req.Host = value
-			continue
-		}
-		req.Header.Set(name, value)
+		return nil, fmt.Errorf("%w: %w", err, errRefused)
 	}
 	whole := offset == 0 && (n < 0 || n == size)
 	switch {
@@ -159,13 +152,8 @@ func (f *signed) get(ctx context.Context, signed holdfast.Request, offset, n, si
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, offset+n-1))
 	}
 	req.Header.Set("Accept-Encoding", "identity")
-	resp, err := f.http.Do(req)
+	resp, err := presigned.Do(f.http, req)
 	if err != nil {
-		// The URL in it is as good as a key until it expires.
-		var ue *url.Error
-		if errors.As(err, &ue) {
-			err = ue.Err
-		}
 		return nil, fmt.Errorf("get from %s: %w", req.URL.Host, err)
 	}
 	if err := checkAnswer(resp, whole, offset, size); err != nil {
