@@ -26,6 +26,23 @@ func (b Backup) Size() int64 {
 // DataSize returns the stored size of its data objects, in bytes.
 func (b Backup) DataSize() int64 { return b.Size() - b.Manifest.Size }
 
+// Own returns the data objects that were there when the manifest was written. What
+// came later is not the backup's: where hosts write by themselves they can add files
+// beside it. Where nothing was there before, as where files were moved in another
+// order, all are its own.
+func (b Backup) Own() []Object {
+	var own []Object
+	for _, o := range b.Data {
+		if !o.ModTime.After(b.Manifest.ModTime.Add(FutureTolerance)) {
+			own = append(own, o)
+		}
+	}
+	if len(own) == 0 {
+		return b.Data
+	}
+	return own
+}
+
 // Adopted says of an object that something other than Holdfast has made it: there
 // is no manifest, no signature and no hash to prove it by, and its time is that of
 // its name.

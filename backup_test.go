@@ -36,3 +36,27 @@ func TestAnEmptyFileSpoilsABackupUnlessItCameLater(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatCameLaterIsNotTheBackupsOwn(t *testing.T) {
+	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	object := func(key string, after time.Duration) holdfast.Object {
+		return holdfast.Object{Key: key, Size: 1, ModTime: at.Add(after)}
+	}
+	for name, c := range map[string]struct {
+		manifest time.Time
+		data     []holdfast.Object
+		want     int
+	}{
+		"all before":          {at, []holdfast.Object{object("a", -time.Hour), object("b", 0)}, 2},
+		"clocks that differ":  {at, []holdfast.Object{object("a", holdfast.FutureTolerance)}, 1},
+		"one added":           {at, []holdfast.Object{object("a", 0), object("b", holdfast.FutureTolerance+1)}, 1},
+		"all moved after it":  {at, []holdfast.Object{object("a", time.Hour), object("b", 2*time.Hour)}, 2},
+		"no times are known":  {time.Time{}, []holdfast.Object{{Key: "a"}, {Key: "b"}}, 2},
+		"that of the data is": {time.Time{}, []holdfast.Object{object("a", 0)}, 1},
+	} {
+		b := holdfast.Backup{Committed: true, Manifest: holdfast.Object{Size: 1, ModTime: c.manifest}, Data: c.data}
+		if got := len(b.Own()); got != c.want {
+			t.Errorf("%s: got %d of its own, want %d", name, got, c.want)
+		}
+	}
+}

@@ -58,7 +58,7 @@ func (c *Holdfast) Registry() (*Registry, error) {
 			return nil, fmt.Errorf("vault %q: price: %w", name, err)
 		}
 		r.prices[name], r.signs[name] = price, v.Signs()
-		r.vouches[name] = v.Signs() && (v.Disk == nil || c.Broker.Secret != "")
+		r.vouches[name] = v.Signs() && v.Disk == nil
 	}
 	for name, h := range c.Hosts {
 		if err := r.addHost(name, h); err != nil {
@@ -287,8 +287,8 @@ func (r *Registry) Expected() []holdfast.JobName {
 func (r *Registry) Price(vault string) Price { return r.prices[vault] }
 
 // Vouches reports whether the times of backups in the vault are a broker's. They
-// are the hosts' own where hosts write by themselves: by SFTP, or into a directory
-// that a configuration without a broker reads.
+// are the hosts' own where hosts write by themselves: by SFTP, which may be into a
+// directory that a server here reads, too.
 func (r *Registry) Vouches(vault string) bool { return r.vouches[vault] }
 
 // Signs reports whether the broker can sign uploads to the vault; hosts send to

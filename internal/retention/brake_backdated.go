@@ -58,7 +58,7 @@ func (c *braking) displaced(these []Decision) bool {
 	for _, d := range these {
 		goes[d.ID] = !d.Keep
 		backups = append(backups, holdfast.Backup{
-			Ref: d.Ref, Committed: true, Data: d.Data, Manifest: holdfast.Object{Key: d.ManifestKey(), Size: d.Size - d.DataSize},
+			Ref: d.Ref, Committed: true, Data: d.Data, Manifest: d.Manifest,
 		})
 	}
 	for _, d := range Plan(c.keep, backups, c.now) {
@@ -69,16 +69,20 @@ func (c *braking) displaced(these []Decision) bool {
 	return false
 }
 
-// arrival returns when the last file of the backup was written, by the vault's
-// clock.
+// arrival returns when the backup was complete, by the vault's clock: when its manifest
+// was written, and of an adopted one, which has none, its first file. Files that
+// somebody adds later make no backup younger.
 func arrival(d Decision) time.Time {
-	var last time.Time
+	if d.Adopted == nil {
+		return d.Manifest.ModTime
+	}
+	var first time.Time
 	for _, o := range d.Data {
-		if o.ModTime.After(last) {
-			last = o.ModTime
+		if first.IsZero() || o.ModTime.Before(first) {
+			first = o.ModTime
 		}
 	}
-	return last
+	return first
 }
 
 func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

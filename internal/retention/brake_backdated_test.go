@@ -10,10 +10,7 @@ import (
 
 // arrive says when the last backup that was pushed came to lie in the vault.
 func (l *life) arrive(at time.Time) {
-	data := l.backups[len(l.backups)-1].Data
-	for i := range data {
-		data[i].ModTime = at
-	}
+	l.backups[len(l.backups)-1].Manifest.ModTime = at
 }
 
 // lifeOfNights has n nightly backups which arrived when they say.
@@ -55,9 +52,7 @@ func TestWhatWasCopiedThereLateStopsNothing(t *testing.T) {
 	l := lifeOfNights(keep, 31)
 	// The vault was away for a week, and what came then was copied there now.
 	for i := 10; i < 17; i++ {
-		for j := range l.backups[i].Data {
-			l.backups[i].Data[j].ModTime = l.now
-		}
+		l.backups[i].Manifest.ModTime = l.now
 	}
 	l.now = l.now.Add(day)
 	l.dump(l.now.Add(-9*time.Hour), 250*mb)
@@ -72,9 +67,7 @@ func TestABrokersTimesAreNotDoubted(t *testing.T) {
 	keep := holdfast.Keep{Form: holdfast.Counts, Counts: holdfast.KeepCounts{Daily: 20}, MinKeep: 3}
 	l := lifeOfNights(keep, 30)
 	l.hostNamed = false
-	for j := range l.backups[20].Data {
-		l.backups[20].Data[j].ModTime = l.now
-	}
+	l.backups[20].Manifest.ModTime = l.now
 	if f := l.thin(); f != nil || l.real() != 20 {
 		t.Errorf("got %v, and %d are left, want 20", f, l.real())
 	}

@@ -77,7 +77,7 @@ func share(decisions []Decision) (count int, bytes int64) {
 	for _, d := range decisions {
 		if d.Keep {
 			count++
-			bytes += d.Size
+			bytes += d.ownSize()
 		}
 	}
 	return count, bytes

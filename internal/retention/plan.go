@@ -14,18 +14,22 @@ type Decision struct {
 	holdfast.Ref
 	Time     time.Time `json:"time"`      // when the broker admitted it, UTC
 	Size     int64     `json:"size"`      // what it occupies in the vault, bytes
-	DataSize int64     `json:"data_size"` // of that its data objects, bytes
+	DataSize int64     `json:"data_size"` // of that its own data objects, bytes
 	Good     bool      `json:"good"`      // holdfast.Backup.Good at the time of the plan
 	Keep     bool      `json:"keep"`
 	Reasons  []string  `json:"reasons"` // never empty
 	// Adopted is set for a backup that something else has made.
 	Adopted *holdfast.Adopted `json:"adopted,omitempty"`
-	// What Brake judges by: the data objects, whether it is max_total that gives
-	// the backup up, not the rules, and whether the host itself has named it.
+	// What Brake judges by: its manifest and own data objects, whether it is max_total
+	// that gives the backup up, not the rules, and whether the host itself has named it.
+	Manifest  holdfast.Object   `json:"-"`
 	Data      []holdfast.Object `json:"-"`
 	OverTotal bool              `json:"-"`
 	HostNamed bool              `json:"-"`
 }
+
+// ownSize returns what the backup occupies without what others added to it, in bytes.
+func (d Decision) ownSize() int64 { return d.Manifest.Size + d.DataSize }
 
 // Watched reports whether the backup may only be watched: it was adopted, and
 // nobody said that retention may delete it. The plan is the same; Apply leaves it.
@@ -41,7 +45,9 @@ func (d Decision) Watched() bool { return d.Adopted != nil && !d.Adopted.Delete 
 // stays and is otherwise judged like any other, so it uses the slot of its
 // period and counts towards the cap.
 //
-// The newest keep.MinKeep good backups stay whatever rules and cap say.
+// The newest keep.MinKeep good backups stay whatever rules and cap say. What somebody
+// added to a backup after its manifest was written goes when it goes, and takes no
+// room under the cap.
 //
 // A plan made while another run applies its own deletes nothing that the other
 // keeps, so runs at the same time are harmless.
@@ -51,17 +57,17 @@ func Plan(keep holdfast.Keep, backups []holdfast.Backup, now time.Time) []Decisi
 	p := newPlan(keep, now, true)
 	judged := make([]int, 0, len(backups)) // the decision of each of p.entries
 	for i, b := range backups {
-		t, size := b.Time(), b.Size()
+		t := b.Time()
 		decisions[i] = Decision{
-			Ref: b.Ref, Time: t, Size: size, DataSize: size - b.Manifest.Size,
-			Good: b.Good(now), Keep: true, Data: b.Data, Adopted: b.Adopted(),
+			Ref: b.Ref, Time: t, Size: b.Size(), DataSize: sizeOf(b.Own()),
+			Good: b.Good(now), Keep: true, Manifest: b.Manifest, Data: b.Own(), Adopted: b.Adopted(),
 		}
 		if !decisions[i].Good {
 			decisions[i].Reasons = unjudged(b, now)
 			continue
 		}
 		judged = append(judged, i)
-		p.entries = append(p.entries, entry{time: t.In(p.now.Location()), size: size, held: b.Held})
+		p.entries = append(p.entries, entry{time: t.In(p.now.Location()), size: decisions[i].ownSize(), held: b.Held})
 	}
 	p.decide()
 	for n, i := range judged {
@@ -70,6 +76,13 @@ func Plan(keep holdfast.Keep, backups []holdfast.Backup, now time.Time) []Decisi
 		decisions[i].Reasons = e.texts()
 	}
 	return decisions
+}
+
+func sizeOf(objects []holdfast.Object) (size int64) {
+	for _, o := range objects {
+		size += o.Size
+	}
+	return size
 }
 
 // newestFirst returns the backups in that order. Those of one second are told
