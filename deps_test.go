@@ -38,14 +38,15 @@ var siblings = map[string][]string{
 	"client":          {"api", "token"},
 	"config":          {"adopt/pattern", "secret"},
 	"doctor":          {"api", "client", "config", "secret", "source/open", "stream", "token", "vault/direct", "vault/sftp"},
-	"fill":            {"catalog", "restore", "retention"},
+	"fill":            {"catalog", "presigned", "restore", "retention"},
 	"function":        {"alert/open", "api", "awsenv", "broker", "cli", "config", "monitor", "retention", "rounds", "secret", "site", "sshca", "token", "vault/open"},
 	"heartbeat":       {"secret"},
 	"monitor":         {"catalog", "token"},
 	"operator":        {"api", "catalog", "client", "restore"},
+	"presigned":       {"secret"},
 	"proc":            {"secret", "watch"},
-	"push":            {"api", "heartbeat", "retention", "secret", "stream"},
-	"restore":         {"api", "proc", "secret", "stream", "token", "watch"},
+	"push":            {"api", "heartbeat", "presigned", "retention", "secret", "stream"},
+	"restore":         {"api", "presigned", "proc", "secret", "stream", "token", "watch"},
 	"retention":       {"catalog"},
 	"rounds":          {"alert", "config", "heartbeat", "monitor", "retention", "status"},
 	"server":          {"alert/open", "broker", "config", "monitor", "retention", "rounds", "secret", "site", "status", "token", "vault/open"},
@@ -60,11 +61,13 @@ var siblings = map[string][]string{
 	"stream":          {"secret"},
 	"testenv/b2":      {"testenv"},
 	"token":           {"secret"},
-	"vault/b2":        {"vault/s3"},
+	"vault/b2":        {"secret", "vault/s3"},
 	"vault/direct":    {"config", "secret", "vault/disk", "vault/sftp"},
 	"vault/adopt":     {"adopt/pattern"},
+	"vault/disk":      {"vault/layout"},
+	"vault/layout":    {},
 	"vault/open":      {"config", "secret", "vault/*"},
-	"vault/sftp":      {"secret"},
+	"vault/sftp":      {"secret", "vault/layout"},
 }
 
 // notInPusher are packages that the pusher must not link, however indirectly:
@@ -76,12 +79,12 @@ var notInPusher = []string{
 	"github.com/aws/", "github.com/Backblaze/",
 }
 
-// inPusher are the exceptions: vaults that hosts reach by themselves, with
-// credentials which whoever takes over a host has anyway, with the same programs
-// (sftp, rm) or others. Retention, which the pusher applies to a directory of its
-// own host, can do no more there than they.
+// inPusher are the exceptions: vaults that hosts reach by themselves, and how those
+// lie in a directory, with credentials which whoever takes over a host has anyway,
+// with the same programs (sftp, rm) or others. Retention, which the pusher applies to
+// a directory of its own host, can do no more there than they.
 var inPusher = []string{
-	module + "/internal/vault/direct", module + "/internal/vault/disk", module + "/internal/vault/sftp",
+	module + "/internal/vault/direct", module + "/internal/vault/disk", module + "/internal/vault/layout", module + "/internal/vault/sftp",
 }
 
 // imports returns what each package of the tree imports outside its tests, by

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // CompleteUpload implements holdfast.Uploader. Nothing is copied.
@@ -52,7 +52,7 @@ func (v *Vault) complete(ctx context.Context, u holdfast.Upload, parts []holdfas
 	if err := v.seal(u.ID, size); err != nil {
 		return err
 	}
-	if err := v.publish(ctx, uploadPath(u.ID, sealedFile), u.Key); err != nil {
+	if err := v.publish(ctx, layout.UploadPath(u.ID, sealedFile), u.Key); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return holdfast.ErrExist
 		}
@@ -65,26 +65,13 @@ func (v *Vault) complete(ctx context.Context, u holdfast.Upload, parts []holdfas
 	return nil
 }
 
-// checkParts returns holdfast.ErrCorrupt unless the parts are those that are
-// stored, follow the schedule and make size bytes.
+// checkParts returns holdfast.ErrCorrupt unless the parts are those that there are
+// receipts of, and make an object of size bytes.
 func (v *Vault) checkParts(id string, parts []holdfast.Part, size int64) error {
-	var total int64
-	for i, p := range parts {
-		have, ok := v.readReceipt(id, i+1)
-		switch {
-		case p.Number != i+1 || !ok:
-			return fmt.Errorf("part %d is missing: %w", i+1, holdfast.ErrCorrupt)
-		case have != receipt{p.Size, p.Sum}:
-			return fmt.Errorf("part %d differs from what is stored: %w", i+1, holdfast.ErrCorrupt)
-		case i+1 < len(parts) && p.Size != holdfast.PartSize(i+1, holdfast.MaxParts):
-			return fmt.Errorf("part %d has %d bytes and is not the last: %w", i+1, p.Size, holdfast.ErrCorrupt)
-		}
-		total += p.Size
-	}
-	if total != size || size == 0 {
-		return fmt.Errorf("parts make %d bytes, not %d: %w", total, size, holdfast.ErrCorrupt)
-	}
-	return nil
+	return layout.CheckParts(parts, size, "is stored", func(n int) (holdfast.Part, bool) {
+		r, ok := v.readReceipt(id, n)
+		return holdfast.Part{Number: n, Size: r.Size, Sum: r.Sum}, ok
+	})
 }
 
 // seal puts the bytes of the upload out of reach of signed requests, cuts off
@@ -92,8 +79,8 @@ func (v *Vault) checkParts(id string, parts []holdfast.Part, size int64) error {
 // after a crash: a sealed file is only ever cut, so if it is long enough, all of
 // it is as the receipts say.
 func (v *Vault) seal(id string, size int64) error {
-	sealed := uploadPath(id, sealedFile)
-	err := v.root.Rename(uploadPath(id, dataFile), sealed)
+	sealed := layout.UploadPath(id, sealedFile)
+	err := v.root.Rename(layout.UploadPath(id, layout.DataFile), sealed)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -117,13 +104,13 @@ func (v *Vault) seal(id string, size int64) error {
 	}
 	// On disk before the object is: a power failure must not leave an object
 	// whose bytes are also reachable as data.
-	return v.syncDir(path.Join(uploadsDir, id))
+	return v.syncDir(layout.UploadDir(id))
 }
 
 // completed reports whether the upload has become the object, so that only its
 // directory is left, from a crash.
 func (v *Vault) completed(id, key string) bool {
-	sealed, err := v.root.Lstat(uploadPath(id, sealedFile))
+	sealed, err := v.root.Lstat(layout.UploadPath(id, sealedFile))
 	if err != nil {
 		return false
 	}

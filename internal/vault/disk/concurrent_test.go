@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // twins opens one directory twice, as two processes would.
@@ -121,11 +122,11 @@ func TestCompletingWaitsForThePartsThatAnotherInstanceReceives(t *testing.T) {
 	looked := false
 	reader := readerFunc(func(p []byte) (int, error) {
 		looked = true
-		if unlock, ok := vaults[0].tryLock(uploadPath(u.ID, lockFile)); ok {
+		if unlock, ok := vaults[0].tryLock(layout.UploadPath(u.ID, lockFile)); ok {
 			unlock()
 			t.Error("the upload could be completed while a part is written")
 		}
-		if unlock, ok := vaults[0].tryLock(uploadPath(u.ID, partFile(1, "lock"))); ok {
+		if unlock, ok := vaults[0].tryLock(layout.UploadPath(u.ID, partFile(1, "lock"))); ok {
 			unlock()
 			t.Error("the part could be written twice at once")
 		}

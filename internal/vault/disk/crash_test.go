@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // crashes are the states in which a crash can leave the completion of an upload.
@@ -25,7 +26,7 @@ var crashes = []struct {
 }{
 	{"before anything happened", func(*Vault, holdfast.Upload, int64) error { return nil }, false},
 	{"after data was renamed", func(v *Vault, u holdfast.Upload, _ int64) error {
-		return v.root.Rename(uploadPath(u.ID, dataFile), uploadPath(u.ID, sealedFile))
+		return v.root.Rename(layout.UploadPath(u.ID, layout.DataFile), layout.UploadPath(u.ID, sealedFile))
 	}, false},
 	{"after it was sealed", func(v *Vault, u holdfast.Upload, size int64) error {
 		return v.seal(u.ID, size)
@@ -34,16 +35,16 @@ var crashes = []struct {
 		return errors.Join(v.seal(u.ID, size), v.makeDirs("backups"))
 	}, false},
 	{"after the object was linked", func(v *Vault, u holdfast.Upload, size int64) error {
-		return errors.Join(v.seal(u.ID, size), v.publish(context.Background(), uploadPath(u.ID, sealedFile), u.Key))
+		return errors.Join(v.seal(u.ID, size), v.publish(context.Background(), layout.UploadPath(u.ID, sealedFile), u.Key))
 	}, true},
 	{"after the upload was renamed", func(v *Vault, u holdfast.Upload, size int64) error {
-		return errors.Join(v.seal(u.ID, size), v.publish(context.Background(), uploadPath(u.ID, sealedFile), u.Key),
-			v.root.Rename(path.Join(uploadsDir, u.ID), path.Join(tempDir, u.ID)))
+		return errors.Join(v.seal(u.ID, size), v.publish(context.Background(), layout.UploadPath(u.ID, sealedFile), u.Key),
+			v.root.Rename(layout.UploadDir(u.ID), layout.TempPath(u.ID)))
 	}, true},
 	{"while the upload was removed", func(v *Vault, u holdfast.Upload, size int64) error {
-		temp := path.Join(tempDir, u.ID)
-		return errors.Join(v.seal(u.ID, size), v.publish(context.Background(), uploadPath(u.ID, sealedFile), u.Key),
-			v.root.Rename(path.Join(uploadsDir, u.ID), temp), v.root.Remove(path.Join(temp, uploadFile)))
+		temp := layout.TempPath(u.ID)
+		return errors.Join(v.seal(u.ID, size), v.publish(context.Background(), layout.UploadPath(u.ID, sealedFile), u.Key),
+			v.root.Rename(layout.UploadDir(u.ID), temp), v.root.Remove(path.Join(temp, layout.RecordFile)))
 	}, true},
 }
 
@@ -100,8 +101,12 @@ func onlyObject(t *testing.T, v *Vault, key string) {
 // restartLater opens the vault when its temporary files have become old.
 func restartLater(t *testing.T, root string) {
 	t.Helper()
-	later := func() time.Time { return time.Now().Add(2 * abandoned) }
-	v, err := New(root, Options{Now: later})
+	restartAfter(t, root, 25*time.Hour)
+}
+
+func restartAfter(t *testing.T, root string, d time.Duration) {
+	t.Helper()
+	v, err := New(root, Options{Now: func() time.Time { return time.Now().Add(d) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +273,7 @@ func TestAReceiptThatSaysNothingIsNone(t *testing.T) {
 		v, client := newVault(t, t.TempDir(), newClock())
 		u := start(t, v, "backups/x")
 		p := send(t, v, client, u, 1, []byte("a body"))
-		if err := os.WriteFile(filepath.Join(v.dir, uploadPath(u.ID, partFile(1, "json"))), []byte(text), fileMode); err != nil {
+		if err := os.WriteFile(filepath.Join(v.dir, layout.UploadPath(u.ID, partFile(1, "json"))), []byte(text), fileMode); err != nil {
 			t.Fatal(err)
 		}
 		if err := v.CompleteUpload(t.Context(), u, []holdfast.Part{p}, 6); !errors.Is(err, holdfast.ErrCorrupt) {
@@ -284,11 +289,7 @@ func TestStartingRemovesOldTemporaryFilesOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := New(root, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	again.Close()
+	restartAfter(t, root, 23*time.Hour)
 	if _, err := v.root.Lstat(temp); err != nil {
 		t.Errorf("a young file: %v", err)
 	}

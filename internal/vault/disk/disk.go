@@ -6,22 +6,8 @@
 // directory itself, keeps no versions and no locks until a date, and is not for
 // network file systems, whose flock may be no lock at all.
 //
-// # Layout
-//
-//	<root>/<key>                       an object: complete, and never changed
-//	<root>/.tmp/                       files being written, directories being removed
-//	<root>/.state.lock                 held while a document under state/ changes
-//	<root>/.uploads/<id>/upload.json   an unfinished upload: its key, and when it was started
-//	                     lock          held shared by who sends a part, alone by who completes or aborts
-//	                     data          the parts, each at its place in the object
-//	                     sealed        what data is renamed to before it becomes the object
-//	                     short         the number of the one part that is shorter than its place
-//	                     00001.json    the receipt of part 1: its size and checksum
-//	                     00001.lock    held by who sends part 1, and there no longer
-//	<dir>/.<name>.begun/               hides an object that package sftp is writing in place …
-//	<dir>/.<name>.done/                … until this is there
-//
-// Directories have mode 0700, files 0600.
+// Package layout says what lies where in the directory. Directories have mode 0700,
+// files 0600.
 //
 // # How it stays whole
 //
@@ -58,9 +44,7 @@ import (
 )
 
 const (
-	tempDir    = ".tmp"
-	uploadsDir = ".uploads"
-	stateLock  = ".state.lock"
+	stateLock = ".state.lock"
 
 	dirMode  = 0o700
 	fileMode = 0o600

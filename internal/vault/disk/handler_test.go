@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 func TestHandlerAnswers(t *testing.T) {
@@ -73,7 +74,7 @@ func TestHandlerAnswers(t *testing.T) {
 			if status != c.status {
 				t.Errorf("got status %d, want %d: %s", status, c.status, text)
 			}
-			for _, secret := range []string{v.dir, u.ID, gone.ID, "backups", "secret", uploadsDir} {
+			for _, secret := range []string{v.dir, u.ID, gone.ID, "backups", "secret", layout.UploadsDir} {
 				if strings.Contains(text, secret) {
 					t.Errorf("the answer tells of %q: %s", secret, text)
 				}
@@ -101,7 +102,7 @@ func TestSigningRefusesWhatCannotBeAPart(t *testing.T) {
 		"more than its place":    {u, holdfast.Part{Number: 1, Size: holdfast.MinPartSize + 1, Sum: good.Sum}},
 		"no checksum":            {u, holdfast.Part{Number: 1, Size: 1}},
 		"a checksum in capitals": {u, holdfast.Part{Number: 1, Size: 1, Sum: strings.ToUpper(good.Sum)}},
-		"an upload by a path":    {holdfast.Upload{Key: u.Key, ID: "../" + uploadsDir + "/" + u.ID}, good},
+		"an upload by a path":    {holdfast.Upload{Key: u.Key, ID: "../" + layout.UploadsDir + "/" + u.ID}, good},
 		"no upload":              {holdfast.Upload{Key: u.Key}, good},
 		"another key's upload":   {holdfast.Upload{Key: "backups/y", ID: u.ID}, good},
 	} {

@@ -3,31 +3,18 @@ package disk
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
-	"strings"
 	"syscall"
-	"unicode/utf8"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
-// checkKey returns an error unless the key names a file below the root that is
-// none of the vault's own: no empty segment, none that begins with a dot, and
-// nothing that some system takes for a separator or an end.
-func checkKey(key string) error {
-	if key == "" || !utf8.ValidString(key) || strings.ContainsAny(key, "\\\x00") {
-		return fmt.Errorf("key %q: not usable in a vault", key)
-	}
-	for segment := range strings.SplitSeq(key, "/") {
-		if segment == "" || segment[0] == '.' || len(segment) > 255 {
-			return fmt.Errorf("key %q: not usable in a vault", key)
-		}
-	}
-	return nil
-}
+// checkKey is layout.CheckKey where no object is written in place: its name needs no
+// room for a mark.
+func checkKey(key string) error { return layout.CheckKey(key, layout.MaxName) }
 
 // stat returns what is known of the object. holdfast.ErrNotExist for whatever is
 // not a plain file in plain directories: symbolic links are not followed, even
@@ -61,7 +48,7 @@ func (v *Vault) isDir(dir string) (bool, error) {
 	for ; dir != "."; dir = path.Dir(dir) {
 		info, err := v.root.Lstat(dir)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-			_, err := v.root.Lstat(tempDir)
+			_, err := v.root.Lstat(layout.TempDir)
 			return false, err
 		}
 		if err != nil || !info.IsDir() {

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 func TestOneByteOfEachPartMakesNoThousandsOfFiles(t *testing.T) {
@@ -107,7 +107,7 @@ func TestALockOfAPartHasOneHolderThoughItsFileIsRemoved(t *testing.T) {
 				most = max(most, inside)
 				mu.Unlock()
 				for range 50 { // long enough for the others to look for the lock
-					if _, err := vaults[i%2].root.Lstat(uploadPath(u.ID, partFile(1, "lock"))); err != nil {
+					if _, err := vaults[i%2].root.Lstat(layout.UploadPath(u.ID, partFile(1, "lock"))); err != nil {
 						t.Errorf("held without its file: %v", err)
 					}
 				}
@@ -162,7 +162,7 @@ func TestListingUploadsCountsWhatTheyOccupyAndReadsNoReceipt(t *testing.T) {
 	// Far out, so that the file is mostly a hole.
 	p := send(t, v, client, u, 1000, random(int(holdfast.MinPartSize)))
 	for n := 2; n < 500; n++ {
-		name := filepath.Join(v.dir, uploadPath(u.ID, partFile(n, "json")))
+		name := filepath.Join(v.dir, layout.UploadPath(u.ID, partFile(n, "json")))
 		if err := os.WriteFile(name, []byte(`{"size":1000000000000}`), fileMode); err != nil {
 			t.Fatal(err)
 		}
@@ -183,27 +183,27 @@ func TestListingUploadsCountsWhatTheyOccupyAndReadsNoReceipt(t *testing.T) {
 
 func TestADamagedRecordDisturbsNoOtherUploadAndCanBeAborted(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, dir string) error{
-		"empty": func(_ *testing.T, dir string) error { return os.Truncate(filepath.Join(dir, uploadFile), 0) },
+		"empty": func(_ *testing.T, dir string) error { return os.Truncate(filepath.Join(dir, layout.RecordFile), 0) },
 		"no JSON": func(_ *testing.T, dir string) error {
-			return os.WriteFile(filepath.Join(dir, uploadFile), []byte("\x00\x00"), fileMode)
+			return os.WriteFile(filepath.Join(dir, layout.RecordFile), []byte("\x00\x00"), fileMode)
 		},
 		"no key": func(_ *testing.T, dir string) error {
-			return os.WriteFile(filepath.Join(dir, uploadFile), []byte("{}"), fileMode)
+			return os.WriteFile(filepath.Join(dir, layout.RecordFile), []byte("{}"), fileMode)
 		},
 		"bad key": func(_ *testing.T, dir string) error {
-			return os.WriteFile(filepath.Join(dir, uploadFile), []byte(`{"key":"../x"}`), fileMode)
+			return os.WriteFile(filepath.Join(dir, layout.RecordFile), []byte(`{"key":"../x"}`), fileMode)
 		},
 		"no lock": func(_ *testing.T, dir string) error {
-			return errors.Join(os.Truncate(filepath.Join(dir, uploadFile), 0), os.Remove(filepath.Join(dir, lockFile)))
+			return errors.Join(os.Truncate(filepath.Join(dir, layout.RecordFile), 0), os.Remove(filepath.Join(dir, lockFile)))
 		},
 		"no bytes": func(_ *testing.T, dir string) error {
-			return errors.Join(os.Truncate(filepath.Join(dir, uploadFile), 0), os.Remove(filepath.Join(dir, dataFile)))
+			return errors.Join(os.Truncate(filepath.Join(dir, layout.RecordFile), 0), os.Remove(filepath.Join(dir, layout.DataFile)))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, _ := newVault(t, t.TempDir(), newClock())
 			good, bad := start(t, v, "backups/web1/crm/good"), start(t, v, "backups/web1/crm/bad")
-			if err := damage(t, filepath.Join(v.dir, uploadsDir, bad.ID)); err != nil {
+			if err := damage(t, filepath.Join(v.dir, layout.UploadDir(bad.ID))); err != nil {
 				t.Fatal(err)
 			}
 			list := func(prefix string) map[string]string {
@@ -230,7 +230,7 @@ func TestADamagedRecordDisturbsNoOtherUploadAndCanBeAborted(t *testing.T) {
 			if diff := cmp.Diff(map[string]string{good.ID: good.Key}, list("")); diff != "" {
 				t.Errorf("after the abort: %s", diff)
 			}
-			if _, err := v.root.Lstat(path.Join(uploadsDir, bad.ID)); err == nil {
+			if _, err := v.root.Lstat(layout.UploadDir(bad.ID)); err == nil {
 				t.Error("its directory is left")
 			}
 		})

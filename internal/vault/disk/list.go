@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // List implements holdfast.Lister. It holds one directory of each level in
@@ -110,8 +111,8 @@ type entry struct {
 }
 
 // readDir returns what is in the directory name of parent, in the byte order of
-// full keys: "a-b/" sorts before "a/". Links, the vault's own names, which begin
-// with a dot, and objects that are begun and not done are left out.
+// full keys: "a-b/" sorts before "a/". Links, the vault's own names, and objects
+// that are begun and not done are left out.
 func readDir(parent *os.Root, name string) ([]entry, error) {
 	f, err := parent.Open(name)
 	if err != nil {
@@ -122,7 +123,7 @@ func readDir(parent *os.Root, name string) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, infos := marks{}, make([]fs.FileInfo, 0, len(all))
+	m, infos := layout.Marks{}, make([]fs.FileInfo, 0, len(all))
 	for _, e := range all {
 		info, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
@@ -131,16 +132,16 @@ func readDir(parent *os.Root, name string) ([]entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.add(info)
+		m.Add(info)
 		infos = append(infos, info)
 	}
 	entries := make([]entry, 0, len(infos))
 	for _, info := range infos {
 		switch name := info.Name(); {
-		case name[0] == '.':
+		case layout.Own(name):
 		case info.IsDir():
 			entries = append(entries, entry{name + "/", info})
-		case info.Mode().IsRegular() && !m.hide(info):
+		case info.Mode().IsRegular() && !m.Hide(info):
 			entries = append(entries, entry{name, info})
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // lockPoll is how often a lock that someone else holds is tried again. Locks are
@@ -47,7 +49,7 @@ func (v *Vault) lock(ctx context.Context, name string, with sharing, flag int) (
 // that many parts don't mean many files: whoever gets the lock of a file that was
 // removed meanwhile begins anew.
 func (v *Vault) lockPart(ctx context.Context, id string, n int) (unlock func(), err error) {
-	name := uploadPath(id, partFile(n, "lock"))
+	name := layout.UploadPath(id, partFile(n, "lock"))
 	for {
 		l := flock.New(filepath.Join(v.dir, name), flock.SetFlag(os.O_CREATE|os.O_RDONLY), flock.SetPermissions(fileMode))
 		if _, err := l.TryLockContext(ctx, lockPoll); err != nil {

@@ -11,11 +11,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"strconv"
 	"syscall"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // copyBuffer is the memory that receiving a part takes, in bytes.
@@ -40,7 +40,7 @@ func partFile(n int, ext string) string { return fmt.Sprintf("%05d.%s", n, ext) 
 // readReceipt returns the receipt of a part; ok is false if there is none, or
 // none that says anything, as after a power failure.
 func (v *Vault) readReceipt(id string, n int) (r receipt, ok bool) {
-	text, err := v.root.ReadFile(uploadPath(id, partFile(n, "json")))
+	text, err := v.root.ReadFile(layout.UploadPath(id, partFile(n, "json")))
 	if err != nil {
 		return receipt{}, false
 	}
@@ -58,31 +58,31 @@ func (v *Vault) writeReceipt(id string, n int, r receipt) error {
 	if err != nil {
 		return err
 	}
-	if err := v.root.Rename(temp, uploadPath(id, partFile(n, "json"))); err != nil {
+	if err := v.root.Rename(temp, layout.UploadPath(id, partFile(n, "json"))); err != nil {
 		v.root.Remove(temp)
 		return err
 	}
-	return v.syncDir(path.Join(uploadsDir, id))
+	return v.syncDir(layout.UploadDir(id))
 }
 
 // removeReceipt is called before a part is written anew. The flush keeps a power
 // failure from bringing the receipt back over other bytes.
 func (v *Vault) removeReceipt(id string, n int) error {
-	err := v.root.Remove(uploadPath(id, partFile(n, "json")))
+	err := v.root.Remove(layout.UploadPath(id, partFile(n, "json")))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return v.syncDir(path.Join(uploadsDir, id))
+	return v.syncDir(layout.UploadDir(id))
 }
 
 // received returns how many bytes the parts of the upload occupy, from the data
 // file alone: its holes are parts that did not come.
 func (v *Vault) received(id string) (int64, error) {
-	for _, name := range []string{dataFile, sealedFile} {
-		info, err := v.root.Lstat(uploadPath(id, name))
+	for _, name := range []string{layout.DataFile, sealedFile} {
+		info, err := v.root.Lstat(layout.UploadPath(id, name))
 		if err == nil {
 			return occupied(info), nil
 		}
@@ -108,7 +108,7 @@ func occupied(info fs.FileInfo) int64 {
 // good, before its bytes: a part can be short only if it is the last, and which
 // one is the last does not change.
 func (v *Vault) claimShort(id string, n int) error {
-	claim, number := uploadPath(id, shortFile), []byte(strconv.Itoa(n))
+	claim, number := layout.UploadPath(id, shortFile), []byte(strconv.Itoa(n))
 	held, err := v.root.ReadFile(claim)
 	if errors.Is(err, fs.ErrNotExist) {
 		var temp string
@@ -117,7 +117,7 @@ func (v *Vault) claimShort(id string, n int) error {
 		}
 		defer v.root.Remove(temp)
 		if err = v.root.Link(temp, claim); err == nil {
-			return v.syncDir(path.Join(uploadsDir, id))
+			return v.syncDir(layout.UploadDir(id))
 		}
 		if errors.Is(err, fs.ErrExist) {
 			held, err = v.root.ReadFile(claim)
@@ -162,7 +162,7 @@ func (v *Vault) storePart(ctx context.Context, c partClaims, body io.Reader, cut
 // writePart is storePart under its locks.
 func (v *Vault) writePart(c partClaims, body io.Reader) error {
 	// Never made here: once the upload is sealed there is none.
-	data, err := v.root.OpenFile(uploadPath(c.Upload, dataFile), os.O_WRONLY, 0)
+	data, err := v.root.OpenFile(layout.UploadPath(c.Upload, layout.DataFile), os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return holdfast.ErrNotExist
 	}
@@ -176,7 +176,7 @@ func (v *Vault) writePart(c partClaims, body io.Reader) error {
 		// to lose if this connection breaks too.
 		return copySigned(io.Discard, body, signed)
 	}
-	if c.Size < holdfast.PartSize(c.Number, holdfast.MaxParts) {
+	if c.Size < layout.PartSize(c.Number) {
 		if err := v.claimShort(c.Upload, c.Number); err != nil {
 			return err
 		}
@@ -184,7 +184,7 @@ func (v *Vault) writePart(c partClaims, body io.Reader) error {
 	if err := v.removeReceipt(c.Upload, c.Number); err != nil {
 		return err
 	}
-	at := holdfast.PartOffset(c.Number, holdfast.MaxParts)
+	at := layout.PartOffset(c.Number)
 	if err := copySigned(io.NewOffsetWriter(data, at), body, signed); err != nil {
 		return err
 	}

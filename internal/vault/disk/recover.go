@@ -3,18 +3,14 @@ package disk
 import (
 	"errors"
 	"io/fs"
-	"path"
-	"time"
-)
 
-// abandoned is the age from which on a temporary file is nobody's any more. None
-// is in use for longer than it takes to write a small file.
-const abandoned = 24 * time.Hour
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
+)
 
 // recover makes the vault's own directories and removes what a crash has left:
 // uploads that have become objects, and temporary files.
 func (v *Vault) recover() error {
-	for _, dir := range []string{tempDir, uploadsDir} {
+	for _, dir := range []string{layout.TempDir, layout.UploadsDir} {
 		if err := v.root.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
@@ -36,7 +32,7 @@ func (v *Vault) recoverUpload(id string) error {
 	if err != nil || !v.completed(id, rec.Key) {
 		return nil // gone, or not for here to judge: ListUploads tells of it
 	}
-	unlock, ok := v.tryLock(uploadPath(id, lockFile))
+	unlock, ok := v.tryLock(layout.UploadPath(id, lockFile))
 	if !ok {
 		return nil // another process is completing it
 	}
@@ -45,7 +41,7 @@ func (v *Vault) recoverUpload(id string) error {
 }
 
 func (v *Vault) recoverTemp() error {
-	f, err := v.root.Open(tempDir)
+	f, err := v.root.Open(layout.TempDir)
 	if err != nil {
 		return err
 	}
@@ -56,10 +52,10 @@ func (v *Vault) recoverTemp() error {
 	}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || v.now().Sub(info.ModTime()) < abandoned {
+		if err != nil || v.now().Sub(info.ModTime()) < layout.Abandoned {
 			continue
 		}
-		if err := v.root.RemoveAll(path.Join(tempDir, e.Name())); err != nil {
+		if err := v.root.RemoveAll(layout.TempPath(e.Name())); err != nil {
 			return err
 		}
 	}

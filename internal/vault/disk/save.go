@@ -2,18 +2,19 @@ package disk
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
 	"path"
 	"strings"
+
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // writeTemp returns the name of a new file below the root that holds body and is
 // flushed. The caller removes it.
 func (v *Vault) writeTemp(body []byte) (string, error) {
-	name := path.Join(tempDir, rand.Text())
+	name := layout.TempPath(layout.NewID())
 	return name, v.writeFile(name, body)
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // SendPart implements holdfast.Receiver, with the same proof as for a signed part:
@@ -50,11 +51,8 @@ var errOvertaken = errors.New("the same part is being sent again, or its upload 
 
 // checkPart returns an error unless there can be such a part.
 func checkPart(p holdfast.Part) error {
-	if p.Number < 1 || p.Number > holdfast.MaxParts {
-		return fmt.Errorf("parts are numbered from 1 to %d", holdfast.MaxParts)
-	}
-	if most := holdfast.PartSize(p.Number, holdfast.MaxParts); p.Size < 1 || p.Size > most {
-		return fmt.Errorf("%d bytes, want 1 to %d", p.Size, most)
+	if err := layout.CheckPlace(p); err != nil {
+		return err
 	}
 	if !sumPattern.MatchString(p.Sum) {
 		return fmt.Errorf("checksum %q: want a SHA-256 in lower-case hex", p.Sum)

@@ -2,44 +2,28 @@ package disk
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
 	"os"
 	"path"
-	"regexp"
 	"strings"
-	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
-// Files of an upload.
+// Files of an upload that are this package's alone.
 const (
-	uploadFile = "upload.json"
 	lockFile   = "lock"
-	dataFile   = "data"
 	sealedFile = "sealed"
 	shortFile  = "short"
 )
 
-// uploadID is what rand.Text makes; nothing else becomes part of a path.
-var uploadID = regexp.MustCompile(`^[A-Z2-7]{26}$`)
-
-// uploadRecord is upload.json.
-type uploadRecord struct {
-	Key     string    `json:"key"`
-	Started time.Time `json:"started"`
-}
-
-func uploadPath(id, file string) string { return path.Join(uploadsDir, id, file) }
-
 // UploadLimits implements holdfast.Uploader.
 func (v *Vault) UploadLimits() holdfast.UploadLimits {
-	return holdfast.UploadLimits{MaxParts: holdfast.MaxParts, Checksum: holdfast.ChecksumSHA256}
+	return layout.Limits()
 }
 
 // StartUpload implements holdfast.Uploader.
@@ -50,8 +34,8 @@ func (v *Vault) StartUpload(ctx context.Context, key string) (holdfast.Upload, e
 	if err := ctx.Err(); err != nil {
 		return holdfast.Upload{}, fmt.Errorf("start upload of %q: %w", key, err)
 	}
-	id := rand.Text()
-	if err := v.makeUpload(id, uploadRecord{key, v.now().UTC()}); err != nil {
+	id := layout.NewID()
+	if err := v.makeUpload(id, layout.Record{Key: key, Started: v.now()}); err != nil {
 		return holdfast.Upload{}, fmt.Errorf("start upload of %q: %w", key, cause(err))
 	}
 	return holdfast.Upload{Key: key, ID: id}, nil
@@ -59,12 +43,12 @@ func (v *Vault) StartUpload(ctx context.Context, key string) (holdfast.Upload, e
 
 // makeUpload makes the directory under a temporary name first, so that nobody
 // ever sees half of it.
-func (v *Vault) makeUpload(id string, rec uploadRecord) (err error) {
-	text, err := json.Marshal(rec)
+func (v *Vault) makeUpload(id string, rec layout.Record) (err error) {
+	text, err := rec.Encode()
 	if err != nil {
 		return err
 	}
-	temp := path.Join(tempDir, id)
+	temp := layout.TempPath(id)
 	if err := v.root.Mkdir(temp, dirMode); err != nil {
 		return err
 	}
@@ -73,7 +57,7 @@ func (v *Vault) makeUpload(id string, rec uploadRecord) (err error) {
 			v.root.RemoveAll(temp)
 		}
 	}()
-	for name, body := range map[string][]byte{uploadFile: text, lockFile: nil, dataFile: nil} {
+	for name, body := range map[string][]byte{layout.RecordFile: text, lockFile: nil, layout.DataFile: nil} {
 		if err := v.writeFile(path.Join(temp, name), body); err != nil {
 			return err
 		}
@@ -81,44 +65,41 @@ func (v *Vault) makeUpload(id string, rec uploadRecord) (err error) {
 	if err := v.syncDir(temp); err != nil {
 		return err
 	}
-	if err := v.root.Rename(temp, path.Join(uploadsDir, id)); err != nil {
+	if err := v.root.Rename(temp, layout.UploadDir(id)); err != nil {
 		return err
 	}
-	return v.syncDir(uploadsDir)
+	return v.syncDir(layout.UploadsDir)
 }
 
 // readUpload returns the record of an upload; holdfast.ErrNotExist if there is
 // none of that id and, where key is not empty, of that key.
-func (v *Vault) readUpload(id, key string) (uploadRecord, error) {
-	var rec uploadRecord
-	if !uploadID.MatchString(id) {
-		return rec, holdfast.ErrNotExist
+func (v *Vault) readUpload(id, key string) (layout.Record, error) {
+	if !layout.IsID(id) {
+		return layout.Record{}, holdfast.ErrNotExist
 	}
-	text, err := v.root.ReadFile(uploadPath(id, uploadFile))
+	text, err := v.root.ReadFile(layout.UploadPath(id, layout.RecordFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return rec, holdfast.ErrNotExist
+		return layout.Record{}, holdfast.ErrNotExist
 	}
 	if err != nil {
-		return rec, err
+		return layout.Record{}, err
 	}
-	if err := json.Unmarshal(text, &rec); err != nil || checkKey(rec.Key) != nil {
-		return rec, fmt.Errorf("record of upload %s: %w", id, holdfast.ErrCorrupt)
+	rec, err := layout.ParseRecord(id, text, layout.MaxName)
+	if err == nil && key != "" && rec.Key != key {
+		return layout.Record{}, holdfast.ErrNotExist
 	}
-	if key != "" && rec.Key != key {
-		return rec, holdfast.ErrNotExist
-	}
-	return rec, nil
+	return rec, err
 }
 
 // lockUpload takes the upload's lock; holdfast.ErrNotExist if there is no such
 // upload. What the upload holds must be looked at again under the lock: whoever
 // had it before may have removed the upload.
 func (v *Vault) lockUpload(ctx context.Context, id string, with sharing) (unlock func(), err error) {
-	if !uploadID.MatchString(id) {
+	if !layout.IsID(id) {
 		return nil, holdfast.ErrNotExist
 	}
 	// Made anew where it was lost; where the upload is gone, it cannot be.
-	unlock, err = v.lock(ctx, uploadPath(id, lockFile), with, os.O_CREATE|os.O_RDONLY)
+	unlock, err = v.lock(ctx, layout.UploadPath(id, lockFile), with, os.O_CREATE|os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, holdfast.ErrNotExist
 	}
@@ -154,8 +135,8 @@ func (v *Vault) abort(ctx context.Context, u holdfast.Upload) error {
 // discard removes the upload, at once as far as others can see. The caller holds
 // its lock alone.
 func (v *Vault) discard(id string) error {
-	temp := path.Join(tempDir, id)
-	err := v.root.Rename(path.Join(uploadsDir, id), temp)
+	temp := layout.TempPath(id)
+	err := v.root.Rename(layout.UploadDir(id), temp)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -195,7 +176,7 @@ func (v *Vault) ListUploads(ctx context.Context, prefix string) iter.Seq2[holdfa
 }
 
 func (v *Vault) uploadIDs() ([]string, error) {
-	f, err := v.root.Open(uploadsDir)
+	f, err := v.root.Open(layout.UploadsDir)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +184,7 @@ func (v *Vault) uploadIDs() ([]string, error) {
 	names, err := f.Readdirnames(-1)
 	ids := names[:0]
 	for _, name := range names {
-		if uploadID.MatchString(name) {
+		if layout.IsID(name) {
 			ids = append(ids, name)
 		}
 	}
@@ -239,7 +220,7 @@ func (v *Vault) damaged(id, prefix string) (holdfast.Upload, error) {
 	if !strings.HasPrefix(holdfast.BackupsPrefix, prefix) {
 		return holdfast.Upload{}, holdfast.ErrNotExist
 	}
-	info, err := v.root.Lstat(path.Join(uploadsDir, id))
+	info, err := v.root.Lstat(layout.UploadDir(id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return holdfast.Upload{}, holdfast.ErrNotExist
 	}

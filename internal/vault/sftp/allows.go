@@ -1,13 +1,13 @@
 package sftp
 
 import (
-	"crypto/rand"
 	"errors"
 	"os"
-	"path"
 	"sync"
 
 	pkgsftp "github.com/pkg/sftp"
+
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // allows is what a server lets this user do, as far as has been tried on one
@@ -62,7 +62,7 @@ func (o op) allows() (*allows, error) {
 		return nil, err
 	}
 	// Of names that there are not: a server that allows it finds none.
-	err = o.rename(path.Join(tempDir, "no-"+rand.Text()), path.Join(tempDir, "no-"+rand.Text()))
+	err = o.rename(layout.TempPath("no-"+layout.NewID()), layout.TempPath("no-"+layout.NewID()))
 	if isLost(err) || o.ctx.Err() != nil {
 		return nil, err
 	}
@@ -80,14 +80,14 @@ func (o op) allows() (*allows, error) {
 
 // removes tries whether a file can be removed, and whether its mode can be changed.
 func (o op) removes() (removing, modes bool, err error) {
-	if err := o.ensureDir(tempDir); err != nil {
+	if err := o.ensureDir(layout.TempDir); err != nil {
 		return false, false, err
 	}
-	name := path.Join(tempDir, "probe")
+	name := layout.TempPath("probe")
 	f, err := o.open(name, os.O_WRONLY|os.O_CREATE)
 	if errors.Is(err, ErrDenied) {
 		// It is there, and can't be written any more.
-		err := o.chmod(path.Join(tempDir, "no-"+rand.Text()), 0o644)
+		err := o.chmod(layout.TempPath("no-"+layout.NewID()), 0o644)
 		if isLost(err) {
 			return false, false, err
 		}

@@ -47,65 +47,51 @@ func kinds() map[string]testenv.SSHDOptions {
 	}
 }
 
-func TestWhateverAnswerIsLostAPutSucceedsOnce(t *testing.T) {
-	for name, kind := range kinds() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := testenv.StartSSHD(t, kind)
-			o, proxy := behind(t, s)
-			v, other := open(t, o), open(t, options(s))
-			cutting(t, proxy, always(v), func(_ *Vault, n int) {
-				key, body := fmt.Sprintf("backups/%d/manifest.json", n), []byte(fmt.Sprint("body ", n))
-				if err := v.Put(t.Context(), key, body); err != nil {
-					t.Errorf("%s: %v", key, err)
-				}
-				sameBytes(t, other, key, body)
+func TestWhateverAnswerIsLostACallIsDoneOnce(t *testing.T) {
+	for what, try := range map[string]func(t *testing.T, v, other *Vault, n int){
+		"put": putOnce, "upload": uploadOnce, "swap": swapOnce,
+	} {
+		for name, kind := range kinds() {
+			t.Run(what+" "+name, func(t *testing.T) {
+				t.Parallel()
+				s := testenv.StartSSHD(t, kind)
+				o, proxy := behind(t, s)
+				v, other := open(t, o), open(t, options(s))
+				cutting(t, proxy, always(v), func(_ *Vault, n int) { try(t, v, other, n) })
 			})
-		})
+		}
 	}
 }
 
-func TestWhateverAnswerIsLostAnUploadIsCompletedOnce(t *testing.T) {
-	for name, kind := range kinds() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := testenv.StartSSHD(t, kind)
-			o, proxy := behind(t, s)
-			v, other := open(t, o), open(t, options(s))
-			cutting(t, proxy, always(v), func(_ *Vault, n int) {
-				key, body := fmt.Sprintf("backups/%d/data", n), []byte(fmt.Sprint("body ", n))
-				u, p := start(t, v, key), split(body)
-				if err := v.SendPart(t.Context(), u, p[0], bytes.NewReader(body)); err != nil {
-					t.Errorf("%s: %v", key, err)
-				}
-				if err := v.CompleteUpload(t.Context(), u, p, int64(len(body))); err != nil {
-					t.Errorf("%s: %v", key, err)
-				}
-				sameBytes(t, other, key, body)
-			})
-		})
+func putOnce(t *testing.T, v, other *Vault, n int) {
+	key, body := fmt.Sprintf("backups/%d/manifest.json", n), []byte(fmt.Sprint("body ", n))
+	if err := v.Put(t.Context(), key, body); err != nil {
+		t.Errorf("%s: %v", key, err)
 	}
+	sameBytes(t, other, key, body)
 }
 
-func TestWhateverAnswerIsLostADocumentIsSwappedOnce(t *testing.T) {
-	for name, kind := range kinds() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := testenv.StartSSHD(t, kind)
-			o, proxy := behind(t, s)
-			v, other := open(t, o), open(t, options(s))
-			cutting(t, proxy, always(v), func(_ *Vault, n int) {
-				key := fmt.Sprintf("state/document-%d", n)
-				tag, err := v.Swap(t.Context(), key, []byte("one"), "")
-				if err != nil {
-					t.Fatalf("%s: %v", key, err)
-				}
-				body, present, err := other.Load(t.Context(), key)
-				if err != nil || string(body) != "one" || present != tag {
-					t.Fatalf("got %q with tag %q and error %v, want one with tag %q", body, present, err, tag)
-				}
-			})
-		})
+func uploadOnce(t *testing.T, v, other *Vault, n int) {
+	key, body := fmt.Sprintf("backups/%d/data", n), []byte(fmt.Sprint("body ", n))
+	u, p := start(t, v, key), split(body)
+	if err := v.SendPart(t.Context(), u, p[0], bytes.NewReader(body)); err != nil {
+		t.Errorf("%s: %v", key, err)
+	}
+	if err := v.CompleteUpload(t.Context(), u, p, int64(len(body))); err != nil {
+		t.Errorf("%s: %v", key, err)
+	}
+	sameBytes(t, other, key, body)
+}
+
+func swapOnce(t *testing.T, v, other *Vault, n int) {
+	key := fmt.Sprintf("state/document-%d", n)
+	tag, err := v.Swap(t.Context(), key, []byte("one"), "")
+	if err != nil {
+		t.Fatalf("%s: %v", key, err)
+	}
+	body, present, err := other.Load(t.Context(), key)
+	if err != nil || string(body) != "one" || present != tag {
+		t.Fatalf("got %q with tag %q and error %v, want one with tag %q", body, present, err, tag)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // CompleteUpload implements holdfast.Uploader. Nothing is copied.
@@ -38,7 +39,7 @@ func (v *Vault) complete(ctx context.Context, u holdfast.Upload, parts []holdfas
 	if err := known.shut(ctx); err != nil {
 		return err
 	}
-	if err := known.checkParts(parts, size); err != nil {
+	if err := layout.CheckParts(parts, size, "was sent", known.stored); err != nil {
 		known.open()
 		if taken, unknown := v.taken(ctx, known); unknown == nil && taken {
 			err = holdfast.ErrExist
@@ -80,28 +81,6 @@ func (v *Vault) taken(ctx context.Context, u *upload) (bool, error) {
 	return s.there(), err
 }
 
-// checkParts returns holdfast.ErrCorrupt unless the parts are those that were sent,
-// follow the schedule and make size bytes.
-func (u *upload) checkParts(parts []holdfast.Part, size int64) error {
-	var total int64
-	for i, p := range parts {
-		have, ok := u.stored(i + 1)
-		switch {
-		case p.Number != i+1 || !ok:
-			return fmt.Errorf("part %d is missing: %w", i+1, holdfast.ErrCorrupt)
-		case have.Size != p.Size || have.Sum != p.Sum:
-			return fmt.Errorf("part %d differs from what was sent: %w", i+1, holdfast.ErrCorrupt)
-		case i+1 < len(parts) && p.Size != holdfast.PartSize(i+1, holdfast.MaxParts):
-			return fmt.Errorf("part %d has %d bytes and is not the last: %w", i+1, p.Size, holdfast.ErrCorrupt)
-		}
-		total += p.Size
-	}
-	if total != size || size == 0 {
-		return fmt.Errorf("parts make %d bytes, not %d: %w", total, size, holdfast.ErrCorrupt)
-	}
-	return nil
-}
-
 // publish makes the object of the data of an upload.
 func (o op) publish(p *placing, size int64) error {
 	if p.tried {
@@ -121,7 +100,7 @@ func (o op) publish(p *placing, size int64) error {
 		return err
 	}
 	if s.hidden {
-		return o.ensureDir(doneMark(p.key))
+		return o.ensureDir(layout.DoneMark(p.key))
 	}
 	return nil
 }
@@ -141,7 +120,7 @@ func (o op) finishInPlace(u *upload, size int64) error {
 	if err := o.trim(u.key, size); err != nil {
 		return err
 	}
-	return o.ensureDir(doneMark(u.key))
+	return o.ensureDir(layout.DoneMark(u.key))
 }
 
 // trim cuts off what parts beyond the last one have written, and flushes.

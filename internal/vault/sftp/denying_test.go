@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/testenv"
 	"github.com/holdfast-backup/holdfast/internal/vault/conform"
 	"github.com/holdfast-backup/holdfast/internal/vault/disk"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // swept is a vault on a server that forbids to remove, with somebody beside it who
@@ -103,7 +104,7 @@ func TestAServerThatLetsModesBeChangedLetsFilesBeOverwritten(t *testing.T) {
 			}
 		}
 		// And the vault goes on working, with all that was made before taken away.
-		if err := os.Chown(filepath.Join(s.Dir, tempDir, "probe"), 0, 0); err != nil {
+		if err := os.Chown(filepath.Join(s.Dir, layout.TempPath("probe")), 0, 0); err != nil {
 			t.Fatal(err)
 		}
 		if err := open(t, options(s)).Put(t.Context(), "backups/other", []byte("a body")); err != nil {
@@ -140,7 +141,7 @@ func TestAServerThatLetsNothingBeTakenBackKeepsWhatItHas(t *testing.T) {
 			t.Errorf("delete %s: got error %v, want %v", key, err, ErrDenied)
 		}
 		// Nor is it hidden by a mark.
-		if _, err := do(t.Context(), v, func(o op) (none struct{}, err error) { return none, o.ensureDir(begunMark(key)) }); err != nil {
+		if _, err := do(t.Context(), v, func(o op) (none struct{}, err error) { return none, o.ensureDir(layout.BegunMark(key)) }); err != nil {
 			t.Fatal(err)
 		}
 		sameBytes(t, v, key, want)
@@ -180,7 +181,7 @@ func TestAMarkThatComesLaterHidesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"b", "c"} {
-		_, err := do(t.Context(), v, func(o op) (none struct{}, err error) { return none, o.mkdir(begunMark("backups/" + name)) })
+		_, err := do(t.Context(), v, func(o op) (none struct{}, err error) { return none, o.mkdir(layout.BegunMark("backups/" + name)) })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // generation is one version of a document that changes: a file of its own.
@@ -48,9 +49,9 @@ func (o op) generations(key string) (generations, error) {
 	if err != nil {
 		return generations{}, err
 	}
-	m := marks{}
+	m := layout.Marks{}
 	for _, e := range entries {
-		m.add(e)
+		m.Add(e)
 	}
 	var g generations
 	for _, e := range sortedByName(entries) {
@@ -59,7 +60,7 @@ func (o op) generations(key string) (generations, error) {
 			continue
 		}
 		g.taken = number
-		if m.hide(e) {
+		if m.Hide(e) {
 			g.pending = e.ModTime()
 			continue
 		}

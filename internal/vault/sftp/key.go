@@ -4,29 +4,14 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
-// maxSegment leaves room for what is put around a name to mark it.
-const maxSegment = 255 - len(".") - len(begunSuffix)
-
-// checkKey returns an error unless the key names a file below the root that is
-// none of the vault's own: no empty segment, none that begins with a dot, and
-// nothing that some system takes for a separator or an end. See disk/key.go.
-func checkKey(key string) error {
-	if key == "" || !utf8.ValidString(key) || strings.ContainsAny(key, "\\\x00") {
-		return fmt.Errorf("key %q: not usable in a vault", key)
-	}
-	for segment := range strings.SplitSeq(key, "/") {
-		if segment == "" || segment[0] == '.' || len(segment) > maxSegment {
-			return fmt.Errorf("key %q: not usable in a vault", key)
-		}
-	}
-	return nil
-}
+// checkKey is layout.CheckKey where an object may have to be written in place, with a
+// mark beside it.
+func checkKey(key string) error { return layout.CheckKey(key, layout.MaxMarkedName) }
 
 // seen is what lies at a key.
 type seen struct {
@@ -44,7 +29,7 @@ func (s seen) there() bool { return s.info != nil && !s.hidden }
 // not even inside the root, as far as the server does as it says: what is one, or
 // lies behind one, is not there.
 func (o op) look(key string) (seen, error) {
-	names := []string{key, begunMark(key), doneMark(key)}
+	names := []string{key, layout.BegunMark(key), layout.DoneMark(key)}
 	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
 		names = append(names, dir)
 	}
@@ -65,7 +50,7 @@ func (o op) look(key string) (seen, error) {
 		}
 		s.dir = s.dir && dir != nil
 	}
-	s.hidden = s.begun && !s.done && (s.info == nil || hides(infos[1].ModTime(), s.info.ModTime()))
+	s.hidden = s.begun && !s.done && (s.info == nil || layout.Hides(infos[1].ModTime(), s.info.ModTime()))
 	if s.info != nil && !s.info.Mode().IsRegular() {
 		return seen{}, fmt.Errorf("it is no plain file: %w", holdfast.ErrNotExist)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // listAhead is how many directories beside each other are read at once.
@@ -188,12 +189,12 @@ func (w *walk) show(entries []entry, at string) bool {
 }
 
 // entries returns what is to be shown of a directory, in the byte order of full
-// keys: "a-b/" sorts before "a/". Links, the vault's own names, which begin with a
-// dot, and objects that are begun and not done are left out.
+// keys: "a-b/" sorts before "a/". Links, the vault's own names, and objects that
+// are begun and not done are left out.
 func entries(all []fs.FileInfo, dir string) []entry {
-	m := marks{}
+	m := layout.Marks{}
 	for _, info := range all {
-		m.add(info)
+		m.Add(info)
 	}
 	state := dir + "/"
 	documents := strings.HasPrefix(state, holdfast.StatePrefix)
@@ -202,13 +203,13 @@ func entries(all []fs.FileInfo, dir string) []entry {
 	for _, info := range all {
 		name := info.Name()
 		switch {
-		case documents && info.IsDir() && strings.HasPrefix(name, ".") && !m.has(name):
+		case documents && info.IsDir() && layout.Own(name) && !m.Has(name):
 			seen[name[1:]] = true
 			shown = append(shown, entry{name: name[1:], document: true})
-		case strings.HasPrefix(name, "."):
+		case layout.Own(name):
 		case info.IsDir():
 			shown = append(shown, entry{name: name + "/", info: info})
-		case info.Mode().IsRegular() && !m.hide(info):
+		case info.Mode().IsRegular() && !m.Hide(info):
 			shown = append(shown, entry{name: name, info: info})
 		}
 	}

@@ -146,7 +146,7 @@ func TestLinksAreNotFollowed(t *testing.T) {
 
 func TestTheVaultsOwnNamesAreNoKeys(t *testing.T) {
 	v := open(t, options(testenv.StartSSHD(t, testenv.SSHDOptions{})))
-	for _, key := range []string{".tmp/probe", ".uploads/x", "../outside", "/etc/passwd", "a/../../b", "backups/.x.begun/y", ""} {
+	for _, key := range []string{".tmp/probe", ".uploads/x", "../outside", "/etc/passwd", "a/../../b", "backups/.x.begun/y", "a//b", "a\\b", "a\x00b", ""} {
 		if err := v.Put(t.Context(), key, nil); err == nil {
 			t.Errorf("put %q: no error", key)
 		}

@@ -15,6 +15,7 @@ import (
 	pkgsftp "github.com/pkg/sftp"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // Put implements holdfast.Putter.
@@ -75,7 +76,7 @@ func (o op) putByTemp(key string, body []byte, s seen) error {
 	}
 	if s.begun && !s.done {
 		// Somebody meant to write it in place, and did not get to it.
-		return o.ensureDir(doneMark(key))
+		return o.ensureDir(layout.DoneMark(key))
 	}
 	return nil
 }
@@ -97,11 +98,11 @@ func (v *Vault) makeInPlace(o op, key string, body []byte, s seen) error {
 	}
 	if s.info == nil && s.done {
 		// What is left of an object that was deleted: it must not vouch for this one.
-		if err := o.rmdir(doneMark(key)); err != nil {
+		if err := o.rmdir(layout.DoneMark(key)); err != nil {
 			return err
 		}
 	}
-	if err := o.ensureDir(begunMark(key)); err != nil {
+	if err := o.ensureDir(layout.BegunMark(key)); err != nil {
 		return err
 	}
 	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
@@ -127,7 +128,7 @@ func (v *Vault) makeInPlace(o op, key string, body []byte, s seen) error {
 			return err
 		}
 	}
-	if err := o.ensureDir(doneMark(key)); err != nil {
+	if err := o.ensureDir(layout.DoneMark(key)); err != nil {
 		return err
 	}
 	v.puts.release(key)
@@ -204,7 +205,7 @@ func (o op) delete(key string) error {
 	for _, m := range []struct {
 		there bool
 		name  string
-	}{{s.done, doneMark(key)}, {s.begun, begunMark(key)}} {
+	}{{s.done, layout.DoneMark(key)}, {s.begun, layout.BegunMark(key)}} {
 		if m.there {
 			if err := o.rmdir(m.name); err != nil && !isNotExist(err) {
 				return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/testenv"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 func TestReadingGoesOnWhereTheConnectionWasLost(t *testing.T) {
@@ -63,10 +64,10 @@ func TestLeftoversAreShownToTheSweep(t *testing.T) {
 	v := open(t, o)
 	u := start(t, v, "backups/web1/crm/x/data")
 	lost := start(t, v, "backups/web1/crm/y/data")
-	if err := os.Remove(filepath.Join(s.Dir, uploadPath(lost.ID, uploadFile))); err != nil {
+	if err := os.Remove(filepath.Join(s.Dir, layout.UploadPath(lost.ID, layout.RecordFile))); err != nil {
 		t.Fatal(err)
 	}
-	stray := filepath.Join(s.Dir, tempDir, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+	stray := filepath.Join(s.Dir, layout.TempDir, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 	if err := os.WriteFile(stray, []byte("half a"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,11 @@ func TestLeftoversAreShownToTheSweep(t *testing.T) {
 	if got := list("backups/"); len(got) != 2 {
 		t.Errorf("of all: got %+v, want two uploads", got)
 	}
-	later = 2 * abandoned
+	later = 23 * time.Hour
+	if got := list("backups/"); len(got) != 2 {
+		t.Errorf("of all, while somebody may be writing: got %+v, want two uploads", got)
+	}
+	later = 25 * time.Hour
 	got := list("backups/")
 	if len(got) != 3 {
 		t.Errorf("of all, later: got %+v, want two uploads and what is left of a Put", got)

@@ -14,6 +14,7 @@ import (
 	pkgsftp "github.com/pkg/sftp"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // errOvertaken is what a sender gets whose upload has ended meanwhile.
@@ -99,7 +100,7 @@ func (o op) sendPart(u *upload, name string, p holdfast.Part, from *source) erro
 func (o op) writePart(f *pkgsftp.File, p holdfast.Part, from *source, copying func(*pkgsftp.File, io.Reader, int64) error) error {
 	from.waits = o.s
 	o.s.enter()
-	err := copying(f, io.LimitReader(from, p.Size), holdfast.PartOffset(p.Number, holdfast.MaxParts))
+	err := copying(f, io.LimitReader(from, p.Size), layout.PartOffset(p.Number))
 	o.s.leave()
 	from.waits = nil
 	if from.err == nil {
@@ -155,11 +156,8 @@ func (o op) letGo(m made) {
 
 // checkPart returns an error unless there can be such a part.
 func checkPart(p holdfast.Part) error {
-	if p.Number < 1 || p.Number > holdfast.MaxParts {
-		return fmt.Errorf("parts are numbered from 1 to %d", holdfast.MaxParts)
-	}
-	if most := holdfast.PartSize(p.Number, holdfast.MaxParts); p.Size < 1 || p.Size > most {
-		return fmt.Errorf("%d bytes, want 1 to %d", p.Size, most)
+	if err := layout.CheckPlace(p); err != nil {
+		return err
 	}
 	if len(p.Sum) != hex.EncodedLen(sha256.Size) {
 		return fmt.Errorf("checksum %q: want a SHA-256 in lower-case hex", p.Sum)

@@ -2,7 +2,6 @@ package sftp
 
 import (
 	"cmp"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,11 +11,7 @@ import (
 	pkgsftp "github.com/pkg/sftp"
 
 	"github.com/holdfast-backup/holdfast"
-)
-
-const (
-	tempDir    = ".tmp"
-	uploadsDir = ".uploads"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // errInPlace says that there is no other way than to write in place.
@@ -70,7 +65,7 @@ type placing struct {
 // that is somebody else's.
 func (p *placing) write(o op, body []byte) error {
 	if !p.tried {
-		p.file = path.Join(tempDir, rand.Text())
+		p.file = layout.TempPath(layout.NewID())
 		if err := o.writeFile(p.file, body); err != nil {
 			_ = o.remove(p.file)
 			return err

@@ -3,18 +3,8 @@
 // others, so SignPart and SignDownload are errors.ErrUnsupported, and parts come
 // by SendPart.
 //
-// # Layout
-//
-// As package disk documents it, so that the directory can be opened as a disk
-// vault where it lies, and the other way round:
-//
-//	<root>/<key>                      an object
-//	<root>/.tmp/                      small files being written
-//	<root>/.uploads/<id>/upload.json  an unfinished upload: its key, and when it was started
-//	                     data         the parts, each at its place in the object
-//	<dir>/.<name>.begun/              beside an object that is written in place: hides it …
-//	<dir>/.<name>.done/               … until this is there
-//	<root>/state/.<name>/0000000042   a document that changes: the highest number is the document
+// Package layout says what lies where in the directory, which can be opened as a
+// disk vault where it lies, and the other way round.
 //
 // # How it stays whole
 //
@@ -25,14 +15,12 @@
 // is taken, as the protocol's version 3 says.
 //
 // A server may forbid to rename or to remove. Which it does is tried, once for
-// each connection. Objects are then written in place, under their own names. A
-// small one (Put) has a directory .name.begun beside it from before its first
-// byte, and a directory .name.done from after its last: between the two it does
-// not exist for anybody who reads. A .name.begun that is younger than the object
-// means nothing: nobody can hide what is there. A large one (an upload) is visible while it
-// grows, and it is its manifest, put after it, that makes a backup of it. Nothing
-// is cleaned up on such a server; what a crash leaves there is hidden, or an
-// object without a manifest, for a sweep with other rights.
+// each connection. Objects are then written in place, under their own names: a
+// small one (Put) between its two marks, so that it does not exist for anybody who
+// reads until it is done. A large one (an upload) is visible while it grows, and it
+// is its manifest, put after it, that makes a backup of it. Nothing is cleaned up on
+// such a server; what a crash leaves there is hidden, or an object without a
+// manifest, for a sweep with other rights.
 //
 // Where modes can't be changed either, files are made read-only, so that not even
 // their owner can open one again to write: an upload is then written through the

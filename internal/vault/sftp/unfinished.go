@@ -9,13 +9,11 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // straySuffix ends the made-up id of a temporary file that a crash has left.
 const straySuffix = ".tmp"
-
-// abandoned is the age from which on a temporary file is nobody's any more.
-const abandoned = 24 * time.Hour
 
 // ListUploads implements holdfast.UploadLister. What has lost its record, and
 // temporary files that are a day old, have no key.
@@ -42,7 +40,7 @@ func (v *Vault) unfinished(ctx context.Context, prefix string) ([]holdfast.Uploa
 	}
 	everything := strings.HasPrefix(holdfast.BackupsPrefix, prefix)
 	return do(ctx, v, func(o op) ([]holdfast.Upload, error) {
-		entries, err := o.readDir(uploadsDir)
+		entries, err := o.readDir(layout.UploadsDir)
 		if err != nil && !isNotExist(err) {
 			return nil, err
 		}
@@ -76,7 +74,7 @@ func (v *Vault) unfinished(ctx context.Context, prefix string) ([]holdfast.Uploa
 // it is none.
 func (o op) unfinished(dir fs.FileInfo) (holdfast.Upload, error) {
 	id := dir.Name()
-	if !uploadID.MatchString(id) || !dir.IsDir() {
+	if !layout.IsID(id) || !dir.IsDir() {
 		return holdfast.Upload{}, holdfast.ErrNotExist
 	}
 	// A record that is not there yet, or not any more, is one that says nothing: so is
@@ -86,7 +84,7 @@ func (o op) unfinished(dir fs.FileInfo) (holdfast.Upload, error) {
 	if err != nil && !errors.Is(err, holdfast.ErrNotExist) && !errors.Is(err, holdfast.ErrCorrupt) {
 		return holdfast.Upload{}, err
 	}
-	data, lost := o.lstat(uploadPath(id, dataFile))
+	data, lost := o.lstat(layout.UploadPath(id, layout.DataFile))
 	if lost != nil && !isNotExist(lost) {
 		return holdfast.Upload{}, lost
 	}
@@ -101,13 +99,13 @@ func (o op) unfinished(dir fs.FileInfo) (holdfast.Upload, error) {
 
 // strays returns temporary files that a crash has left, as uploads without a key.
 func (o op) strays(now time.Time) ([]holdfast.Upload, error) {
-	entries, err := o.readDir(tempDir)
+	entries, err := o.readDir(layout.TempDir)
 	if isNotExist(err) {
 		return nil, nil
 	}
 	var all []holdfast.Upload
 	for _, e := range entries {
-		if uploadID.MatchString(e.Name()) && e.Mode().IsRegular() && now.Sub(e.ModTime()) > abandoned {
+		if layout.IsID(e.Name()) && e.Mode().IsRegular() && now.Sub(e.ModTime()) > layout.Abandoned {
 			all = append(all, holdfast.Upload{ID: e.Name() + straySuffix, Started: e.ModTime().UTC(), Size: e.Size()})
 		}
 	}

@@ -2,39 +2,20 @@ package sftp
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
-
-// Files of an upload.
-const (
-	uploadFile = "upload.json"
-	dataFile   = "data"
-)
-
-// uploadID is what rand.Text makes; nothing else becomes part of a path.
-var uploadID = regexp.MustCompile(`^[A-Z2-7]{26}$`)
-
-// uploadRecord is upload.json, as package disk writes it.
-type uploadRecord struct {
-	Key     string    `json:"key"`
-	Started time.Time `json:"started"`
-}
-
-func uploadPath(id, file string) string { return path.Join(uploadsDir, id, file) }
 
 // UploadLimits implements holdfast.Uploader.
 func (v *Vault) UploadLimits() holdfast.UploadLimits {
-	return holdfast.UploadLimits{MaxParts: holdfast.MaxParts, Checksum: holdfast.ChecksumSHA256}
+	return layout.Limits()
 }
 
 // SignPart implements holdfast.Uploader: there is nothing to sign with; see
@@ -57,7 +38,7 @@ func (v *Vault) start(ctx context.Context, key string) (holdfast.Upload, error) 
 	if err := ctx.Err(); err != nil {
 		return holdfast.Upload{}, err
 	}
-	text, err := json.Marshal(uploadRecord{key, v.o.Now().UTC()})
+	text, err := layout.Record{Key: key, Started: v.o.Now()}.Encode()
 	if err != nil {
 		return holdfast.Upload{}, err
 	}
@@ -67,7 +48,7 @@ func (v *Vault) start(ctx context.Context, key string) (holdfast.Upload, error) 
 		if err != nil {
 			return holdfast.Upload{}, err
 		}
-		id := rand.Text() // another one for each attempt
+		id := layout.NewID() // another one for each attempt
 		u := newUpload(key, w == inPlace)
 		if w == inPlace {
 			u.made, err = o.startInPlace(key, again)
@@ -86,13 +67,13 @@ func (v *Vault) start(ctx context.Context, key string) (holdfast.Upload, error) 
 // startUpload makes the files of an upload, its record last: without one it is
 // nobody's.
 func (o op) startUpload(id string, record []byte) error {
-	if err := o.makeDirs(path.Join(uploadsDir, id)); err != nil {
+	if err := o.makeDirs(layout.UploadDir(id)); err != nil {
 		return err
 	}
-	if err := o.makeEmpty(uploadPath(id, dataFile)); err != nil {
+	if err := o.makeEmpty(layout.UploadPath(id, layout.DataFile)); err != nil {
 		return err
 	}
-	return o.writeFile(uploadPath(id, uploadFile), record)
+	return o.writeFile(layout.UploadPath(id, layout.RecordFile), record)
 }
 
 // startInPlace makes the object, empty, and leaves it open. After an attempt whose
@@ -137,10 +118,10 @@ func (v *Vault) known(ctx context.Context, u holdfast.Upload) (*upload, error) {
 		}
 		return known, nil
 	}
-	if !uploadID.MatchString(u.ID) {
+	if !layout.IsID(u.ID) {
 		return nil, holdfast.ErrNotExist
 	}
-	record, err := do(ctx, v, func(o op) (uploadRecord, error) { return o.readRecord(u.ID) })
+	record, err := do(ctx, v, func(o op) (layout.Record, error) { return o.readRecord(u.ID) })
 	if err != nil {
 		return nil, err
 	}
@@ -150,18 +131,15 @@ func (v *Vault) known(ctx context.Context, u holdfast.Upload) (*upload, error) {
 	return v.uploads.add(u.ID, newUpload(u.Key, false)), nil
 }
 
-// maxRecord is far more than upload.json has, in bytes.
+// maxRecord is far more than a record has, in bytes.
 const maxRecord = 16 << 10
 
-func (o op) readRecord(id string) (record uploadRecord, err error) {
-	text, err := o.read(uploadPath(id, uploadFile), maxRecord)
+func (o op) readRecord(id string) (layout.Record, error) {
+	text, err := o.read(layout.UploadPath(id, layout.RecordFile), maxRecord)
 	if err != nil {
-		return record, err
+		return layout.Record{}, err
 	}
-	if err := json.Unmarshal(text, &record); err != nil || checkKey(record.Key) != nil {
-		return record, fmt.Errorf("record of upload %s: %w", id, holdfast.ErrCorrupt)
-	}
-	return record, nil
+	return layout.ParseRecord(id, text, layout.MaxMarkedName)
 }
 
 // AbortUpload implements holdfast.Uploader. Where nothing can be removed, the
@@ -170,11 +148,11 @@ func (v *Vault) AbortUpload(ctx context.Context, u holdfast.Upload) error {
 	if err := ctx.Err(); err != nil {
 		return v.wrap("abort upload of", u.Key, err)
 	}
-	if name, stray := strings.CutSuffix(u.ID, straySuffix); stray && uploadID.MatchString(name) && u.Key == "" {
-		_, err := do(ctx, v, func(o op) (none struct{}, err error) { return none, o.remove(path.Join(tempDir, name)) })
+	if name, stray := strings.CutSuffix(u.ID, straySuffix); stray && layout.IsID(name) && u.Key == "" {
+		_, err := do(ctx, v, func(o op) (none struct{}, err error) { return none, o.remove(layout.TempPath(name)) })
 		return v.wrap("abort upload of", u.Key, err)
 	}
-	if !uploadID.MatchString(u.ID) {
+	if !layout.IsID(u.ID) {
 		return nil
 	}
 	return v.wrap("abort upload of", u.Key, v.abort(ctx, u))
@@ -220,7 +198,7 @@ func (v *Vault) abort(ctx context.Context, u holdfast.Upload) error {
 
 // discard removes the files of an upload.
 func (o op) discard(id string) error {
-	dir := path.Join(uploadsDir, id)
+	dir := layout.UploadDir(id)
 	entries, err := o.readDir(dir)
 	if isNotExist(err) {
 		return nil

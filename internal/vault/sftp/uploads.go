@@ -7,6 +7,7 @@ import (
 	pkgsftp "github.com/pkg/sftp"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // uploads are those that this Vault has begun or sent to.
@@ -77,7 +78,7 @@ func (u *upload) data(id string) string {
 	if u.inPlace {
 		return u.key
 	}
-	return uploadPath(id, dataFile)
+	return layout.UploadPath(id, layout.DataFile)
 }
 
 // enter waits until nobody else sends part n, and returns a context that ends with
