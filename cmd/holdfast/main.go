@@ -35,6 +35,8 @@ type options struct {
 	key        string
 	as         string
 	asJSON     bool
+
+	loaded *config.Holdfast // once a command has read it
 }
 
 func rootCommand() *cobra.Command {
@@ -73,6 +75,7 @@ of it failed.`,
 		statusCommand(&o), silenceCommand(&o), alertCommand(&o), adoptCommand(&o),
 		versionCommand(&o),
 	)
+	o.located(root)
 	return root
 }
 
@@ -92,7 +95,25 @@ func (o *options) load(ctx context.Context) (*config.Holdfast, error) {
 	if _, ok := c.Vaults[o.vault]; o.vault != "" && !ok {
 		return nil, cli.Usage(fmt.Errorf("vault %q: not in the configuration, which has %s", o.vault, strings.Join(slices.Sorted(maps.Keys(c.Vaults)), ", ")))
 	}
+	o.loaded = c
 	return c, nil
+}
+
+// located has the errors of the command and of all below it say where in the
+// configuration a secret is referred to that could not be fetched.
+func (o *options) located(command *cobra.Command) {
+	if run := command.RunE; run != nil {
+		command.RunE = func(command *cobra.Command, args []string) error {
+			err := run(command, args)
+			if o.loaded == nil {
+				return err
+			}
+			return o.loaded.Locate(err)
+		}
+	}
+	for _, below := range command.Commands() {
+		o.located(below)
+	}
 }
 
 // readConfig reads the configuration: a file, or where the functions in AWS have

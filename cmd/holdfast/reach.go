@@ -125,7 +125,16 @@ func openVaults(ctx context.Context, vaults map[string]config.Vault) (map[string
 
 // secrets returns what fetches the secrets that the configuration refers to, on
 // this machine or in AWS.
-func secrets() secret.Resolver { return awsenv.New(time.Now, slog.Default()).Secret }
+func secrets() secret.Resolver {
+	fetch := awsenv.New(time.Now, slog.Default()).Secret
+	return func(ctx context.Context, ref secret.Ref) (secret.Secret, error) {
+		s, err := fetch(ctx, ref)
+		if err != nil {
+			err = &secret.RefError{Ref: ref, Err: err}
+		}
+		return s, err
+	}
+}
 
 // rules returns retention and the monitor by the policies of the configuration.
 func rules(c *config.Holdfast) (rounds.Rounds, error) {

@@ -78,5 +78,5 @@ func reload(ctx context.Context, o *options, s *server.Server) error {
 	if err != nil {
 		return fmt.Errorf("read %q: %w", path, err)
 	}
-	return s.Reload(ctx, c)
+	return c.Locate(s.Reload(ctx, c))
 }

@@ -93,7 +93,8 @@ func (d *destinations) open(ctx context.Context, to config.Destination, job stri
 	if to.Disk != nil {
 		return direct.Disk(to.Disk.Path, direct.Options{})
 	}
-	return direct.SFTP(ctx, *to.SFTP, direct.Options{Certify: d.certify(*to.SFTP, job)})
+	vault, err := direct.SFTP(ctx, *to.SFTP, direct.Options{Certify: d.certify(*to.SFTP, job)})
+	return vault, d.config.Locate(err)
 }
 
 // examined returns the brokers for the doctor, that of the key broker first.

@@ -91,7 +91,7 @@ func newDoctor(o *options) (doctor.Options, error) {
 			return to.open(ctx, c.Destinations[name], firstJob(c, name))
 		},
 		Recipients: func() (stream.Recipients, error) {
-			r, _, err := recipients(c.EncryptTo, time.Now())
+			r, _, err := recipients(c, time.Now())
 			return r, err
 		},
 		HTTP: plain, Version: version, Now: time.Now,

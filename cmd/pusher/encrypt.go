@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/holdfast-backup/holdfast/internal/cli"
@@ -14,9 +13,9 @@ import (
 // encrypt sets who can decrypt the job's backups. A recipient that is none is a
 // mistake in pusher.yaml; a key that has expired since, or a passphrase that is
 // gone, breaks the job: its run fails and is reported, like any other.
-func encrypt(job *push.Job, to config.EncryptTo, now time.Time) error {
-	recipients, secrets, err := recipients(to, now)
-	if err != nil && len(to.Recipients) > 0 {
+func encrypt(job *push.Job, c *config.Pusher, now time.Time) error {
+	recipients, secrets, err := recipients(c, now)
+	if err != nil && len(c.EncryptTo.Recipients) > 0 {
 		return cli.Usage(err)
 	}
 	job.Options.Recipients, job.Broken = recipients, err
@@ -25,8 +24,8 @@ func encrypt(job *push.Job, to config.EncryptTo, now time.Time) error {
 }
 
 // recipients returns who can decrypt, and what of it must not be shown.
-func recipients(to config.EncryptTo, now time.Time) (r stream.Recipients, secrets []secret.Secret, err error) {
-	switch {
+func recipients(c *config.Pusher, now time.Time) (r stream.Recipients, secrets []secret.Secret, err error) {
+	switch to := c.EncryptTo; {
 	case to.None:
 		return stream.Recipients{}, nil, nil
 	case to.Passphrase != "":
@@ -44,7 +43,7 @@ func recipients(to config.EncryptTo, now time.Time) (r stream.Recipients, secret
 		r, err = stream.ParseRecipients(to.Recipients)
 	}
 	if err != nil {
-		return stream.Recipients{}, secrets, fmt.Errorf("encrypt_to: %w", err)
+		return stream.Recipients{}, secrets, c.At("encrypt_to", c.Locate(err))
 	}
 	return r, secrets, nil
 }

@@ -1,100 +1,137 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"filippo.io/age"
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/cli"
 	"github.com/holdfast-backup/holdfast/internal/config"
-	"github.com/holdfast-backup/holdfast/internal/stream"
 )
 
 // initialisation is what `pusher init` was asked for.
 type initialisation struct {
-	host, broker, dir string
-	identity          string // file for a new age identity
-	recipient         string
+	host, broker, dir, sftp string
+	encryption
 }
 
 func initCommand() *cobra.Command {
 	var i initialisation
 	command := &cobra.Command{
-		Use:   "init [--broker URL] (--recipient age1… | --identity FILE)",
-		Short: "Make this host's key and a commented pusher.yaml",
+		Use:   "init [--broker URL] [--sftp [NAME=]USER@HOST] (--recipient age1… | --identity FILE | --openpgp FILE | --passphrase-file FILE)",
+		Short: "Make this host's keys and a commented pusher.yaml",
 		Long: `Make this host's key and a commented pusher.yaml, and print the lines to paste
 into holdfast.yaml on the server. Nothing that exists is overwritten.
 
-Without --broker this host sends its backups by itself: to a directory to begin
-with, and by SFTP to a server, see docs/sftp.md.
+With --sftp backups go to a server by SSH too, or alone if there is no broker: a key
+for it is made, with the line to paste into authorized_keys there, and the server is
+asked for its host key, to be compared there. PATH is as the server names it; ~/PATH
+and no PATH at all, which means ~/vault, begin where it puts the user. NAME is that
+of the destination, by default the first part of HOST. See docs/sftp.md. With neither, backups go to a directory of this host to begin with.
 
 With --identity a new age identity is made as well: the one thing that decrypts
-the backups. Take it off this host, to a safe place or two.`,
+the backups. Take it off this host, to a safe place or two. --openpgp names a
+public key, which is used where it lies. --passphrase-file names a passphrase,
+which is made if it is not there; keep a copy of it off this host.`,
 		Example: `  pusher init --host web1 --broker https://backup.example.org --recipient age1…
-  pusher init --host web1 --broker https://backup.example.org --identity /media/usb/identity.txt`,
+  pusher init --host web1 --broker https://backup.example.org --identity /media/usb/identity.txt
+  pusher init --host web1 --sftp web1@nas.example.com/vault --identity identity.txt
+  pusher init --host web1 --sftp box=u123456-sub1@u123456-sub1.your-storagebox.de:23 --openpgp backup.asc`,
 		Args: cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error { return i.run(command) },
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := cli.ExactlyOne(command, "recipient", "identity", "openpgp", "passphrase-file"); err != nil {
+				return err
+			}
+			return i.run(command.Context(), command.OutOrStdout())
+		},
 	}
 	flags := command.Flags()
 	flags.StringVar(&i.host, "host", "", "name of this host (default: its host name)")
-	flags.StringVar(&i.broker, "broker", "", "URL of the broker (without: backups go to a directory, and to what you add in pusher.yaml)")
-	flags.StringVar(&i.dir, "dir", "", "directory for pusher.yaml and the key (default /etc/holdfast, or ~/.config/holdfast)")
+	flags.StringVar(&i.broker, "broker", "", "URL of the broker")
+	flags.StringVar(&i.sftp, "sftp", "", "server to send to by SFTP: [NAME=]USER@HOST[:PORT][/PATH]")
+	flags.StringVar(&i.dir, "dir", "", "directory for pusher.yaml and the keys (default /etc/holdfast, or ~/.config/holdfast)")
 	flags.StringVar(&i.recipient, "recipient", "", "who can decrypt: age1…, age1pq1… or ssh-ed25519 …")
 	flags.StringVar(&i.identity, "identity", "", "make a new age identity in this file, and encrypt to it")
+	flags.StringVar(&i.openpgp, "openpgp", "", "encrypt to the OpenPGP public key in this file")
+	flags.StringVar(&i.passphrase, "passphrase-file", "", "encrypt with the passphrase in this file; one that is not there is made")
 	return command
 }
 
-func (i initialisation) run(command *cobra.Command) error {
-	if err := cli.ExactlyOne(command, "recipient", "identity"); err != nil {
-		return err
-	}
+func (i initialisation) run(ctx context.Context, out io.Writer) error {
 	if err := i.complete(); err != nil {
 		return err
 	}
 	configPath, keyPath := filepath.Join(i.dir, "pusher.yaml"), filepath.Join(i.dir, i.host+".key")
-	for _, path := range []string{configPath, keyPath, i.identity} {
-		if _, err := os.Lstat(path); path != "" && err == nil {
-			hint := "remove it, or choose another place with --dir"
-			if path == i.identity {
-				hint = "to encrypt to it, pass --recipient with what `age-keygen -y` prints of it"
-			}
-			return cli.Usage(cli.Hint(fmt.Errorf("write %q: it exists already, and is left as it is", path), "%s", hint))
+	starter := config.Starter{Host: i.host, Broker: i.broker, Key: filepath.Base(keyPath)}
+	var err error
+	if starter.Local, err = filepath.Abs(filepath.Join(i.dir, "backups")); err != nil {
+		return err
+	}
+	paths := []string{configPath, keyPath, i.identity}
+	var server *sftpServer
+	if i.sftp != "" {
+		if server, err = newServer(i.sftp, i.host, i.dir); err != nil {
+			return err
 		}
+		starter.SFTP, paths = &server.entry, append(paths, server.keyPath)
 	}
-	identity, err := i.newIdentity()
+	if err := i.checkNew(paths); err != nil {
+		return err
+	}
+	made, err := i.prepare(&starter, i.dir)
 	if err != nil {
 		return err
 	}
-	local, err := filepath.Abs(filepath.Join(i.dir, "backups"))
-	if err != nil {
+	if err := i.try(configPath, starter); err != nil {
 		return err
 	}
-	text := config.StarterPusher(i.host, i.broker, local, filepath.Base(keyPath), i.recipient)
-	if _, err := config.ParsePusher(configPath, []byte(text)); err != nil {
-		return cli.Usage(i.explain(err))
-	}
-	if i.identity != "" {
-		if err := cli.NewFile(i.identity, identity, 0o600); err != nil {
+	if server != nil {
+		if err := server.ask(ctx); err != nil {
 			return err
 		}
 	}
-	public, err := cli.NewKey(keyPath)
+	public, err := i.write(starter, server, made, configPath, keyPath)
 	if err != nil {
 		return err
 	}
-	if err := cli.NewFile(configPath, []byte(text), 0o600); err != nil {
-		return err
+	text := fmt.Sprintf(`# made %s and the key beside it
+# paste into holdfast.yaml on the server, with the jobs this host may push:
+hosts:
+  %s: { key: "%s", jobs: [etc] }
+`, configPath, i.host, public)
+	if server != nil {
+		text += server.report()
 	}
-	return i.report(command, configPath, public)
+	_, err = io.WriteString(out, text+i.report(made))
+	return err
 }
 
-// complete fills in defaults and checks what was given, before anything is made.
+// write makes the files, the configuration last, and returns the host's public key.
+func (i initialisation) write(starter config.Starter, server *sftpServer, made secretFile, configPath, keyPath string) (public string, err error) {
+	if made.text != nil {
+		if err := cli.NewFile(made.path, made.text, 0o600); err != nil {
+			return "", err
+		}
+	}
+	if server != nil {
+		if err := cli.NewFile(server.keyPath, server.private, 0o600); err != nil {
+			return "", err
+		}
+	}
+	if public, err = cli.NewKey(keyPath); err != nil {
+		return "", err
+	}
+	return public, cli.NewFile(configPath, []byte(config.StarterPusher(starter)), 0o600)
+}
+
+// complete fills in defaults and checks the name, before anything is made.
 func (i *initialisation) complete() error {
 	if i.host == "" {
 		name, err := os.Hostname()
@@ -106,11 +143,6 @@ func (i *initialisation) complete() error {
 	if err := holdfast.CheckName("host", i.host); err != nil {
 		return cli.Usage(cli.Hint(err, "name it with --host"))
 	}
-	if i.recipient != "" {
-		if _, err := stream.ParseRecipients([]string{i.recipient}); err != nil {
-			return cli.Usage(cli.Hint(fmt.Errorf("--recipient: %w", err), "`age-keygen -y` prints the recipient of an identity; --identity makes a new one"))
-		}
-	}
 	if i.dir == "" {
 		dir, err := cli.ConfigDir()
 		if err != nil {
@@ -121,43 +153,36 @@ func (i *initialisation) complete() error {
 	return nil
 }
 
-func (i initialisation) report(command *cobra.Command, configPath, public string) error {
-	out := command.OutOrStdout()
-	_, err := fmt.Fprintf(out, `# made %s and the key beside it
-# paste into holdfast.yaml on the server, with the jobs this host may push:
-hosts:
-  %s: { key: "%s", jobs: [etc] }
-`, configPath, i.host, public)
-	if i.identity != "" {
-		_, err2 := fmt.Fprintf(out, `#
-# made the age identity %s
-# It alone decrypts the backups, and this host does not need it: move it to a
-# safe place or two, away from this host and from the server.
-`, i.identity)
-		err = errors.Join(err, err2)
+// checkNew refuses to go on where something of what is to be made is there.
+func (i initialisation) checkNew(paths []string) error {
+	for _, path := range paths {
+		if _, err := os.Lstat(path); path != "" && err == nil {
+			hint := "remove it, or choose another place with --dir"
+			if path == i.identity {
+				hint = "to encrypt to it, pass --recipient with what `age-keygen -y` prints of it"
+			}
+			return cli.Usage(cli.Hint(fmt.Errorf("write %q: it exists already, and is left as it is", path), "%s", hint))
+		}
 	}
-	return err
+	return nil
 }
 
-// newIdentity makes an age identity, if one was asked for, to encrypt to, and
-// returns the text of its file.
-func (i *initialisation) newIdentity() ([]byte, error) {
-	if i.identity == "" {
-		return nil, nil
+// try reads the pusher.yaml to be, as if the server had shown its key, and says of
+// one that will not do which flag is wrong.
+func (i initialisation) try(path string, starter config.Starter) error {
+	if starter.SFTP != nil {
+		shown := *starter.SFTP
+		shown.HostKey = "SHA256:" + strings.Repeat("A", 43)
+		starter.SFTP = &shown
 	}
-	identity, err := age.GenerateX25519Identity()
-	if err != nil {
-		return nil, fmt.Errorf("make age identity: %w", err)
+	_, err := config.ParsePusher(path, []byte(config.StarterPusher(starter)))
+	if problems, ok := errors.AsType[config.Problems](err); ok {
+		switch at, text := problems[0].Path, problems[0].Text; {
+		case at == "broker":
+			err = fmt.Errorf("--broker %q: %s", i.broker, text)
+		case strings.HasPrefix(at, "destinations."):
+			err = fmt.Errorf("--sftp %q: %s", i.sftp, text)
+		}
 	}
-	i.recipient = identity.Recipient().String()
-	return fmt.Appendf(nil, "# decrypts Holdfast backups; keep it off the backed-up hosts\n# public key: %s\n%s\n", i.recipient, identity), nil
-}
-
-// explain says of a pusher.yaml that is not there yet which flag is wrong.
-func (i initialisation) explain(err error) error {
-	problems, ok := errors.AsType[config.Problems](err)
-	if ok && problems[0].Path == "broker" {
-		return fmt.Errorf("--broker %q: %s", i.broker, problems[0].Text)
-	}
-	return err
+	return cli.Usage(err)
 }

@@ -43,6 +43,7 @@ func deps(c *config.Pusher) (push.Deps, *destinations, error) {
 // loadKey reads this host's private key.
 func loadKey(c *config.Pusher) (ed25519.PrivateKey, error) {
 	key, err := token.LoadPrivateKey(c.Key)
+	err = c.At("key", err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = cli.Hint(err, "`pusher init` makes this host's key; or correct key in pusher.yaml")
@@ -66,7 +67,7 @@ func newJob(c *config.Pusher, name string, j config.PusherJob) (push.Job, error)
 		StateDir:  state, Spool: j.Spool, KeepLocal: j.KeepLocal,
 		Timeout: cmp.Or(j.Timeout.Duration(), defaultTimeout),
 	}
-	err = encrypt(&job, c.EncryptTo, time.Now())
+	err = encrypt(&job, c, time.Now())
 	return job, err
 }
 
@@ -86,7 +87,7 @@ func openJob(c *config.Pusher, name, only string) (push.Job, error) {
 	if err != nil {
 		return push.Job{}, err
 	}
-	job.Broken = errors.Join(job.Broken, broken)
+	job.Broken = errors.Join(job.Broken, c.Locate(broken))
 	for _, s := range opened {
 		job.Sources = append(job.Sources, push.Source{Stream: s.Name, Source: s.Source})
 		job.Secrets = append(job.Secrets, s.Secrets...)

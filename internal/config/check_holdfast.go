@@ -11,6 +11,7 @@ import (
 
 // check notes what is wrong with c and fills in what has a fixed default.
 func (c *Holdfast) check(d *document) {
+	c.places = d.where()
 	c.Broker.check(d)
 	c.checkVaults(d)
 	c.checkKeys(d)

@@ -10,6 +10,7 @@ import (
 
 // check notes what is wrong with c and fills in what has a fixed default.
 func (c *Pusher) check(d *document) {
+	c.places = d.where()
 	if d.required("host", c.Host) {
 		d.checkName("host", "host", c.Host)
 	}

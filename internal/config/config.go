@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+
+	"github.com/holdfast-backup/holdfast/internal/secret"
 )
 
 // LoadPusher reads the pusher.yaml at path. What is wrong in it is returned as
@@ -67,7 +69,7 @@ func read(path string) (dir string, data []byte, err error) {
 // parse decodes data and then checks it, also where decoding found problems, so
 // that one look shows them all. Secrets lie in one of the given kinds of places.
 func parse[T any](name, dir string, data []byte, check func(*T, *document), secrets ...string) (*T, error) {
-	d := &document{file: name, dir: dir, secrets: secrets, lines: map[string]int{}}
+	d := &document{file: name, dir: dir, secrets: secrets, lines: map[string]int{}, refs: map[secret.Ref][]string{}}
 	body := d.parse(data)
 	if body == nil {
 		return nil, d.problems

@@ -94,6 +94,9 @@ func (d *document) decodeStruct(n ast.Node, v reflect.Value, path string) {
 	fields, known := map[string]int{}, []string{}
 	for i := range v.NumField() {
 		key := v.Type().Field(i).Tag.Get("yaml")
+		if key == "" {
+			continue // what no file says
+		}
 		fields[key] = i
 		known = append(known, key)
 	}

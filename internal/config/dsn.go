@@ -62,8 +62,17 @@ func (s *DSN) decodeNode(d *document, n ast.Node, path string) {
 	s.plain = text
 }
 
-// decodeRef reads a secret's reference and makes its path absolute.
+// decodeRef reads a secret's reference, makes its path absolute, and notes where it
+// stands.
 func (d *document) decodeRef(n ast.Node, path string) secret.Ref {
+	ref := d.readRef(n, path)
+	if ref != "" {
+		d.refs[ref] = append(d.refs[ref], path)
+	}
+	return ref
+}
+
+func (d *document) readRef(n ast.Node, path string) secret.Ref {
 	text, ok := d.text(n, path)
 	if !ok {
 		return ""

@@ -24,16 +24,6 @@ var pusherStarter string
 //go:embed holdfast.starter.yaml
 var holdfastStarter string
 
-// StarterPusher returns the pusher.yaml that `pusher init` writes: valid, with
-// one job to begin with. Without a recipient backups are not encrypted, and the
-// file says so; without a broker they go to the directory local, and it says what
-// else there is. keyPath may be relative to the file.
-func StarterPusher(host, broker, local, keyPath, recipient string) string {
-	return fill(pusherStarter, map[string]string{
-		"host": host, "broker": broker, "local": local, "key": keyPath, "recipient": recipient,
-	})
-}
-
 // StarterHoldfast returns the holdfast.yaml that `holdfast init` writes: valid,
 // with no hosts yet. address is the URL of the broker. secretFile may be relative to the file.
 func StarterHoldfast(address, vaultPath, secretFile string) string {

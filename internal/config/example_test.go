@@ -105,7 +105,7 @@ func mark(v reflect.Value, seen map[string]bool) {
 func TestStarters(t *testing.T) {
 	const recipient = "age1xyykmspdvtydav06vpevuhzpvxl36v20zwyldqxn9ncuxm0rcewq68cm94"
 	t.Run("pusher encrypts to the recipient", func(t *testing.T) {
-		c, err := ParsePusher("/etc/holdfast/pusher.yaml", []byte(StarterPusher("web1", "http://127.0.0.1:8420", "/srv/b", "web1.key", recipient)))
+		c, err := ParsePusher("/etc/holdfast/pusher.yaml", []byte(StarterPusher(Starter{Host: "web1", Broker: "http://127.0.0.1:8420", Local: "/srv/b", Key: "web1.key", Recipient: recipient})))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,13 +117,13 @@ func TestStarters(t *testing.T) {
 		}
 	})
 	t.Run("pusher says none without a recipient", func(t *testing.T) {
-		c, err := ParsePusher("pusher.yaml", []byte(StarterPusher("web1", "https://b.example", "/srv/b", "k", "")))
+		c, err := ParsePusher("pusher.yaml", []byte(StarterPusher(Starter{Host: "web1", Broker: "https://b.example", Local: "/srv/b", Key: "k"})))
 		if err != nil || !c.EncryptTo.None {
 			t.Errorf("got %+v, %v", c, err)
 		}
 	})
 	t.Run("pusher takes an ssh key and a path with quotes and colons", func(t *testing.T) {
-		c, err := ParsePusher("pusher.yaml", []byte(StarterPusher("web1", "https://b.example", "/srv/b", "/a'b: #c/k", "ssh-ed25519 AAAA me@home")))
+		c, err := ParsePusher("pusher.yaml", []byte(StarterPusher(Starter{Host: "web1", Broker: "https://b.example", Local: "/srv/b", Key: "/a'b: #c/k", Recipient: "ssh-ed25519 AAAA me@home"})))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,13 +132,46 @@ func TestStarters(t *testing.T) {
 		}
 	})
 	t.Run("pusher without a broker keeps backups in a directory", func(t *testing.T) {
-		c, err := ParsePusher("pusher.yaml", []byte(StarterPusher("web1", "", "/srv/my backups", "k", recipient)))
+		c, err := ParsePusher("pusher.yaml", []byte(StarterPusher(Starter{Host: "web1", Local: "/srv/my backups", Key: "k", Recipient: recipient})))
 		if err != nil || c.Broker != "" || c.Destinations["here"].Disk.Path != "/srv/my backups" {
 			t.Errorf("got %+v, %v", c, err)
 		}
 	})
+	server := &StarterSFTP{Name: "nas", Host: "nas.example.com", Port: 23, User: "web1", Path: "/my vault", Key: "file:nas.key", HostKey: "SHA256:uNiVztksCsDhcc0u9e8BrrCWGPmFAsVlXDzUpDJ3FmI"}
+	t.Run("pusher sends to a server, with a broker or without", func(t *testing.T) {
+		for _, broker := range []string{"", "https://b.example"} {
+			text := StarterPusher(Starter{Host: "web1", Broker: broker, Local: "/srv/b", Key: "k", Recipient: recipient, SFTP: server})
+			c, err := ParsePusher("/etc/holdfast/pusher.yaml", []byte(text))
+			if err != nil {
+				t.Fatalf("%v\n%s", err, text)
+			}
+			to := c.Destinations["nas"].SFTP
+			if c.Broker != broker || len(c.Destinations) != 1 || to.Host != server.Host || to.Port != 23 || to.User != "web1" || to.Path != "/my vault" ||
+				to.Key != "file:/etc/holdfast/nas.key" || !slices.Equal(to.HostKey, []string{server.HostKey}) {
+				t.Errorf("with the broker %q: got %+v", broker, to)
+			}
+		}
+	})
+	t.Run("pusher waits for the server's fingerprint", func(t *testing.T) {
+		silent := *server
+		silent.HostKey = ""
+		err := pusherError("pusher.yaml", []byte(StarterPusher(Starter{Host: "web1", Key: "k", Recipient: recipient, SFTP: &silent})))
+		if err == nil || !strings.Contains(err.Error(), "destinations.nas.sftp.host_key[0]: is not filled in; what `ssh-keygen -lf ") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("pusher encrypts by OpenPGP or a passphrase", func(t *testing.T) {
+		c, err := ParsePusher("/etc/holdfast/pusher.yaml", []byte(StarterPusher(Starter{Host: "web1", Broker: "https://b.example", Key: "k", OpenPGP: "my key, old.asc"})))
+		if err != nil || !slices.Equal(c.EncryptTo.OpenPGP, []string{"/etc/holdfast/my key, old.asc"}) {
+			t.Errorf("got %+v, %v", c, err)
+		}
+		c, err = ParsePusher("/etc/holdfast/pusher.yaml", []byte(StarterPusher(Starter{Host: "web1", Broker: "https://b.example", Key: "k", Passphrase: "file:backup.passphrase"})))
+		if err != nil || c.EncryptTo.Passphrase != "file:/etc/holdfast/backup.passphrase" || c.EncryptTo.None {
+			t.Errorf("got %+v, %v", c, err)
+		}
+	})
 	t.Run("pusher with everything on", func(t *testing.T) {
-		if err := pusherError("pusher.yaml", []byte(uncomment(StarterPusher("web1", "https://b.example", "/srv/b", "k", recipient)))); err != nil {
+		if err := pusherError("pusher.yaml", []byte(uncomment(StarterPusher(Starter{Host: "web1", Broker: "https://b.example", Local: "/srv/b", Key: "k", Recipient: recipient})))); err != nil {
 			t.Error(err)
 		}
 	})

@@ -7,6 +7,8 @@ import (
 
 // Holdfast is holdfast.yaml: for `holdfast serve` and the operator's commands.
 type Holdfast struct {
+	*places // At and Locate say where in the file something stands
+
 	// The broker that hosts and operators talk to.
 	Broker Broker `yaml:"broker"`
 	// Where backups live, by name.

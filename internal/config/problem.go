@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/holdfast-backup/holdfast/internal/secret"
 )
 
 // Problem is one thing wrong with a configuration file.
@@ -40,8 +42,9 @@ func (ps Problems) Error() string {
 type document struct {
 	file     string
 	dir      string
-	secrets  []string       // kinds of places where secrets may lie, as in secret.Ref
-	lines    map[string]int // by path
+	secrets  []string                // kinds of places where secrets may lie, as in secret.Ref
+	lines    map[string]int          // by path
+	refs     map[secret.Ref][]string // paths of the references to secrets
 	problems Problems
 }
 

@@ -7,6 +7,8 @@ import (
 
 // Pusher is pusher.yaml, on the host that is backed up.
 type Pusher struct {
+	*places // At and Locate say where in the file something stands
+
 	// Name of this host, as holdfast.yaml knows it.
 	Host string `yaml:"host"`
 	// URL of the broker. Plain http is accepted for loopback addresses only. Without it backups go to

@@ -260,7 +260,7 @@ func TestLoadOfAMissingFileSaysSo(t *testing.T) {
 func FuzzParsePusher(f *testing.F) {
 	f.Add([]byte(PusherExample))
 	f.Add([]byte(uncomment(PusherExample)))
-	f.Add([]byte(StarterPusher("web1", "https://b.example", "/srv/b", "k", "")))
+	f.Add([]byte(StarterPusher(Starter{Host: "web1", Broker: "https://b.example", Local: "/srv/b", Key: "k"})))
 	for _, text := range hostile {
 		f.Add([]byte(text))
 	}

@@ -192,7 +192,7 @@ func TestExamplesFitTheSchemas(t *testing.T) {
 	tests := []struct{ name, schema, text string }{
 		{"pusher example", "pusher", PusherExample},
 		{"pusher example with everything on", "pusher", uncomment(PusherExample)},
-		{"pusher starter", "pusher", StarterPusher("web1", "https://b.example", "/srv/b", "k", "age1a")},
+		{"pusher starter", "pusher", StarterPusher(Starter{Host: "web1", Broker: "https://b.example", Local: "/srv/b", Key: "k", Recipient: "age1a"})},
 		{"holdfast example", "holdfast", HoldfastExample},
 		{"holdfast example with everything on", "holdfast", uncomment(HoldfastExample)},
 		{"holdfast starter", "holdfast", StarterHoldfast("https://b.example", "/srv/b", "secret")},

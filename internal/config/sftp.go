@@ -59,6 +59,9 @@ func (c *SSHCertificates) check(d *document, at string) {
 
 var fingerprint = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{43}$`)
 
+// unfilled stands in place of a fingerprint that is yet to be asked for.
+const unfilled = "SHA256:…"
+
 // maxRequests bounds what waits in memory: each request carries 32 KiB.
 const maxRequests = 256
 
@@ -85,6 +88,10 @@ func (s *SFTP) check(d *document, at string) {
 		d.errorf(join(at, "known_hosts"), "host_key is given too, want one of them")
 	}
 	for i, key := range s.HostKey {
+		if key == unfilled {
+			d.errorf(index(join(at, "host_key"), i), "is not filled in; what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the server goes here, from SHA256: on")
+			continue
+		}
 		if words := strings.Fields(key); !fingerprint.MatchString(key) && len(words) < 2 {
 			d.errorf(index(join(at, "host_key"), i), "want a fingerprint (SHA256:…) or a public key (ssh-ed25519 AAAA…)")
 		}

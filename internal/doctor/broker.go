@@ -78,7 +78,7 @@ func (d *doctor) job(ctx context.Context, name string, brokers []*broker) []hold
 	all = append(all, hooks(j.Hooks)...)
 	sources, err := open.Open(name, j.Sources, nil)
 	if err != nil {
-		return append(all, bad("sources", err, ""))
+		return append(all, bad("sources", d.Config.Locate(err), ""))
 	}
 	for _, s := range sources {
 		for _, e := range s.Source.Examine(ctx) {

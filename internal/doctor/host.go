@@ -73,6 +73,9 @@ func hooks(h config.Hooks) []holdfast.Examination {
 	for _, command := range append(append([][]string{}, h.Pre...), h.Post...) {
 		name := "hook " + filepath.Base(command[0])
 		path, err := exec.LookPath(command[0])
+		if failed, ok := errors.AsType[*exec.Error](err); ok {
+			err = failed.Err // the name stands before it already
+		}
 		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
 			all = append(all, bad(name, err, "name it with its whole path: cron's PATH is short"))
 			continue

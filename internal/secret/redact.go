@@ -26,6 +26,9 @@ var (
 		`("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\S+)`)
 	// X-Amz-Signature=… in a URL; not "invalid signature: …".
 	signature = regexp.MustCompile(`(?i)([a-z-]*signature=)[^\s&]+`)
+	// What Ref.Resolve says of a secret that it does not get, which often stands
+	// behind the name of a key: "passphrase: read secret: stat /x".
+	own = regexp.MustCompile(`\b(?:read secret: (?:stat|open)\b|secret file "|secret (?:env|file|ssm):[A-Za-z0-9_./-]+: is empty)`)
 	// What MySQL says instead of the password: "(using password: YES)".
 	harmless = regexp.MustCompile(`^(?i:yes|no|true|false|none|null)\b|^\[hidden\]`)
 )
@@ -46,6 +49,17 @@ func Redact(text string, secrets ...string) string {
 	text = bearer.ReplaceAllString(text, "${1}"+Hidden)
 	text = signature.ReplaceAllString(text, "${1}"+Hidden)
 	text = sqlPassword.ReplaceAllString(text, "${1}'"+Hidden+"'")
+	var b strings.Builder
+	last := 0
+	for _, at := range own.FindAllStringIndex(text, -1) {
+		b.WriteString(withoutValues(text[last:at[0]]) + text[at[0]:at[1]])
+		last = at[1]
+	}
+	return b.String() + withoutValues(text[last:])
+}
+
+// withoutValues hides what is assigned to a name that speaks of a secret.
+func withoutValues(text string) string {
 	return assignment.ReplaceAllStringFunc(text, func(match string) string {
 		part := assignment.FindStringSubmatch(match)
 		if harmless.MatchString(part[2]) {

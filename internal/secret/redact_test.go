@@ -39,6 +39,11 @@ func TestRedact(t *testing.T) {
 		"a PEM key without its beginning":          {"b3Bl\n-----END RSA PRIVATE KEY-----\nb", nil, "[hidden]\nb"},
 		"a certificate stays":                      {"-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----", nil, "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----"},
 		"what MySQL says about a password stays":   {"Access denied for user 'a'@'b' (using password: YES)", nil, "Access denied for user 'a'@'b' (using password: YES)"},
+		"a secret that is not there":               {"a.yaml:4: b.passphrase: read secret: stat /x: no such file", nil, "a.yaml:4: b.passphrase: read secret: stat /x: no such file"},
+		"a secret that others can read":            {`b.secret_key: secret file "/x": mode 0644`, nil, `b.secret_key: secret file "/x": mode 0644`},
+		"a variable that is not set":               {"b.password: secret env:DB_PASSWORD: is empty", nil, "b.password: secret env:DB_PASSWORD: is empty"},
+		"a secret beside what is said of another":  {"password: secret env:A: is empty; password: x1 y", nil, "password: secret env:A: is empty; password: [hidden] y"},
+		"a password that begins as such a text":    {"password: secret files", nil, "password: [hidden] files"},
 		"what PostgreSQL says of a password stays": {`FATAL:  password authentication failed for user "a"`, nil, `FATAL:  password authentication failed for user "a"`},
 	} {
 		t.Run(name, func(t *testing.T) {

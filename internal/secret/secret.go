@@ -56,10 +56,31 @@ type Resolver func(ctx context.Context, ref Ref) (Secret, error)
 // Local is the Resolver of what lies on this machine, as Ref.Resolve.
 func Local(_ context.Context, ref Ref) (Secret, error) { return ref.Resolve() }
 
+// RefError is a secret that could not be fetched from where the reference says.
+type RefError struct {
+	Ref Ref
+	Err error // says which, too
+}
+
+// Error returns what Err says.
+func (e *RefError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *RefError) Unwrap() error { return e.Err }
+
 // Resolve fetches a secret that lies on this machine. A file's trailing newline
 // is not part of it; a file that others than its owner can read is refused. An
 // empty secret is an error: nothing that is protected by nothing should start.
+// All errors are of type *RefError.
 func (r Ref) Resolve() (Secret, error) {
+	s, err := r.fetch()
+	if err != nil {
+		return Secret{}, &RefError{r, err}
+	}
+	return s, nil
+}
+
+func (r Ref) fetch() (Secret, error) {
 	kind, rest, ok := strings.Cut(string(r), ":")
 	if !ok {
 		return Secret{}, fmt.Errorf("secret reference: want env:NAME or file:PATH")
