@@ -14,7 +14,8 @@ import (
 //
 // All methods are safe for concurrent use. All observe ctx. Errors wrap
 // ErrNotExist, ErrExist, ErrConflict, ErrLocked, ErrCorrupt and ErrFull where
-// those are named; anything else is a failure of the vault that may be retried.
+// those are named; anything else is a failure of the vault that may be retried. They
+// say what was done to which key, which callers do not repeat.
 
 // Lister lists what is stored. It reveals names, sizes and times only.
 type Lister interface {

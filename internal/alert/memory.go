@@ -93,7 +93,7 @@ func (t *Teller) load(ctx context.Context) (st *state, before []byte, tag string
 		return newState(), nil, "", nil
 	}
 	if err != nil {
-		return nil, nil, "", fmt.Errorf("load %q: %w", StateKey, err)
+		return nil, nil, "", err
 	}
 	if st, err = decodeState(before); err != nil {
 		st = newState()

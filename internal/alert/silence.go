@@ -60,7 +60,7 @@ func loadSilences(ctx context.Context, vault holdfast.Stater, now time.Time) ([]
 		return nil, "", nil
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("load %q: %w", SilencesKey, err)
+		return nil, "", err
 	}
 	var doc silences
 	if err := strict(body, &doc); err != nil {

@@ -118,7 +118,7 @@ func checkReports(ctx context.Context, vault holdfast.Lister, c *call, job strin
 	prefix, count := holdfast.ReportPrefix(c.principal.Name, job)+holdfast.DayPrefix(c.now), 0
 	for _, err := range vault.List(ctx, prefix) {
 		if err != nil {
-			return fmt.Errorf("list %q: %w", prefix, err)
+			return err
 		}
 		if count++; count >= MaxReportsPerDay {
 			return overQuota(http.StatusTooManyRequests,

@@ -162,7 +162,7 @@ func checkPerDay(ctx context.Context, vault PushVault, c *call, job string, limi
 	begun := map[holdfast.ID]bool{}
 	for object, err := range vault.List(ctx, prefix) {
 		if err != nil {
-			return fmt.Errorf("list %q: %w", prefix, err)
+			return err
 		}
 		if ref, _, ok := holdfast.ParseKey(object.Key); ok {
 			begun[ref.ID] = true

@@ -30,7 +30,7 @@ func Jobs(ctx context.Context, vault holdfast.Lister, prefix string) iter.Seq2[J
 		started := false
 		for object, err := range vault.List(ctx, prefix) {
 			if err != nil {
-				yield(Job{}, fmt.Errorf("list %q: %w", prefix, err))
+				yield(Job{}, err)
 				return
 			}
 			ref, file, ok := holdfast.ParseKey(object.Key)

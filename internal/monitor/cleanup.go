@@ -24,7 +24,7 @@ func (r *run) cleanup(ctx context.Context) error {
 		return nil
 	}
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("load %q: %w", holdfast.CleanupKey, err)
+		return err
 	}
 	var last holdfast.Cleanup
 	if err == nil {

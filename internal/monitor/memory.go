@@ -45,7 +45,7 @@ func load(ctx context.Context, vault holdfast.Stater) (*memory, error) {
 		return &memory{state: newState()}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("load %q: %w", StateKey, err)
+		return nil, err
 	}
 	st, err := decodeState(body)
 	if err != nil {

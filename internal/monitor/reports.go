@@ -44,7 +44,7 @@ func (r *run) listReports(ctx context.Context) (reportLog, error) {
 	reports := reportLog{}
 	for object, err := range r.reports(ctx) {
 		if err != nil {
-			return nil, fmt.Errorf("list %q: %w", holdfast.ReportsPrefix, err)
+			return nil, err
 		}
 		if r.count.Reports++; r.count.Reports > maxReportsListed {
 			r.look.note(holdfast.Finding{

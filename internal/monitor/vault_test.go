@@ -167,8 +167,8 @@ func (v *fakeVault) Swap(_ context.Context, key string, body []byte, tag string)
 // brokenLoad is a vault whose state cannot be asked for.
 type brokenLoad struct{ *fakeVault }
 
-func (brokenLoad) Load(context.Context, string) ([]byte, string, error) {
-	return nil, "", errors.New("access denied")
+func (brokenLoad) Load(_ context.Context, key string) ([]byte, string, error) {
+	return nil, "", fmt.Errorf("load %q: access denied", key)
 }
 
 // house is a vault with a host or more that push to it.

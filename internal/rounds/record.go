@@ -45,7 +45,7 @@ func record(ctx context.Context, vault holdfast.Stater, s retention.Summary, fai
 		}
 		known, tag, loadErr := vault.Load(ctx, holdfast.CleanupKey)
 		if loadErr != nil {
-			return fmt.Errorf("load %q: %w", holdfast.CleanupKey, loadErr)
+			return loadErr
 		}
 		var before holdfast.Cleanup
 		if json.Unmarshal(known, &before) == nil && before.At.After(last.At) && !before.At.After(last.At.Add(holdfast.FutureTolerance+time.Hour)) {

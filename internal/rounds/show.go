@@ -92,7 +92,7 @@ func (s *showing) write(ctx context.Context, vault holdfast.Stater, key string, 
 		tag, known := s.tags[key]
 		if !known {
 			if _, tag, err = vault.Load(ctx, key); err != nil && !errors.Is(err, holdfast.ErrNotExist) {
-				return fmt.Errorf("load %q: %w", key, err)
+				return err
 			}
 		}
 		if tag, err = vault.Swap(ctx, key, body.Bytes(), tag); err == nil {
