@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/vault/b2"
 )
 
@@ -57,15 +58,15 @@ parts that run by themselves, each with a configuration of its own.`,
 }
 
 func (k *keyB2) make(command *cobra.Command) error {
-	role := b2.RoleOf(k.role)
-	id, secret := os.Getenv("B2_APPLICATION_KEY_ID"), os.Getenv("B2_APPLICATION_KEY")
+	role, unknown := b2.RoleOf(k.role)
+	id, key := os.Getenv("B2_APPLICATION_KEY_ID"), secret.New(os.Getenv("B2_APPLICATION_KEY"))
 	switch {
 	case k.bucket == "":
 		return cli.Usage(cli.Hint(errors.New("no --bucket given"),
 			"this makes a key of Backblaze B2; an operator cannot be called b2: choose another name for `holdfast key NAME`"))
-	case role.Name == "":
-		return cli.Usage(fmt.Errorf("--for %q: %s", k.role, command.Flags().Lookup("for").Usage))
-	case id == "" || secret == "":
+	case unknown != nil:
+		return cli.Usage(fmt.Errorf("--for: %w", unknown))
+	case id == "" || key.IsZero():
 		return cli.Usage(cli.Hint(errors.New("no key to make keys with"),
 			"set B2_APPLICATION_KEY_ID and B2_APPLICATION_KEY to a key that may make keys (writeKeys), such as the account's master key"))
 	}
@@ -81,7 +82,7 @@ func (k *keyB2) make(command *cobra.Command) error {
 			return cli.Usage(cli.Hint(fmt.Errorf("write %q: it exists already, and is left as it is", path), "choose another place with --out"))
 		}
 	}
-	v, err := b2.New(b2.Options{Bucket: k.bucket, Prefix: k.prefix, KeyID: id, Key: secret, API: k.api})
+	v, err := b2.New(b2.Options{Bucket: k.bucket, Prefix: k.prefix, KeyID: id, Key: key, API: k.api})
 	if err != nil {
 		return cli.Usage(err)
 	}
@@ -103,7 +104,7 @@ func (k *keyB2) makeIn(ctx context.Context, out io.Writer, v *b2.Vault, role b2.
 	if err != nil {
 		return err
 	}
-	for i, text := range []string{made.ID, made.Secret} {
+	for i, text := range []string{made.ID, made.Secret.Reveal()} {
 		if err := cli.NewFile(k.files()[i], []byte(text+"\n"), 0o600); err != nil {
 			return cli.Hint(err, "the key %s was made and is lost: delete it in B2's web pages", made.ID)
 		}

@@ -129,7 +129,7 @@ func TestAKeyOfB2IsRefused(t *testing.T) {
 	}{
 		"a public bucket": {[]string{"--bucket", s.Bucket}, "is public", "private"},
 		"no bucket":       {[]string{"--bucket", "there-is-none"}, "does not exist", ""},
-		"another role":    {[]string{"--bucket", s.Bucket, "--for", "everything"}, `--for "everything": what the key is for: broker, retention`, ""},
+		"another role":    {[]string{"--bucket", s.Bucket, "--for", "everything"}, `--for: role "everything": want broker, retention, monitor, restore or all`, ""},
 	} {
 		_, err := keyOfB2(t, s, c.args...)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(hintOf(err), c.hint) {

@@ -98,13 +98,6 @@ func (p *Proxy) hold(held bool) {
 	p.more.Broadcast()
 }
 
-// Open returns how many connections there are.
-func (p *Proxy) Open() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.conns) / 2
-}
-
 func (p *Proxy) accept() {
 	for {
 		near, err := p.listener.Accept()

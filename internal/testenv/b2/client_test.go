@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/testenv"
 	"github.com/holdfast-backup/holdfast/internal/testenv/b2"
 	vault "github.com/holdfast-backup/holdfast/internal/vault/b2"
@@ -113,11 +114,21 @@ main()`
 	return c
 }
 
+// capabilities returns those that a role's key has.
+func capabilities(t *testing.T, role string) []string {
+	t.Helper()
+	r, err := vault.RoleOf(role)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Capabilities
+}
+
 // newVault returns Holdfast's own vault in the bucket, without a prefix.
 func newVault(t *testing.T, s *b2.Server) *vault.Vault {
 	t.Helper()
-	k := s.NewKey(t, "", vault.RoleOf("all").Capabilities...)
-	v, err := vault.New(vault.Options{Bucket: s.Bucket, KeyID: k.ID, Key: k.Secret, API: s.URL})
+	k := s.NewKey(t, "", capabilities(t, "all")...)
+	v, err := vault.New(vault.Options{Bucket: s.Bucket, KeyID: k.ID, Key: secret.New(k.Secret), API: s.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +238,7 @@ func TestRclone(t *testing.T) {
 		}
 	})
 	t.Run("with a key that may not", func(t *testing.T) {
-		broker := newRclone(t, s, s.NewKey(t, "dir/", vault.RoleOf("broker").Capabilities...))
+		broker := newRclone(t, s, s.NewKey(t, "dir/", capabilities(t, "broker")...))
 		broker.run("lsf", root+"/dir")
 		broker.refused("unauthorized", "lsf", root+"/backups")
 		broker.refused("401 unauthorized", "copy", root+"/dir", broker.dir, "--include=a small*")
@@ -335,8 +346,7 @@ func TestTheOfficialCommandLine(t *testing.T) {
 		}
 	})
 	t.Run("a key that may not", func(t *testing.T) {
-		capabilities := vault.RoleOf("broker").Capabilities
-		made := strings.Fields(c.run("create-key", "--bucket", s.Bucket, "--namePrefix", "dir/", "least", strings.Join(capabilities, ",")))
+		made := strings.Fields(c.run("create-key", "--bucket", s.Bucket, "--namePrefix", "dir/", "least", strings.Join(capabilities(t, "broker"), ",")))
 		if len(made) != 2 {
 			t.Fatalf("create-key: got %q", made)
 		}

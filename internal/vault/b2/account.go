@@ -112,7 +112,7 @@ func (a *account) open(ctx context.Context) (*session, error) {
 	}
 	s.s3, err = s3.New(ctx, s3.Options{
 		Bucket: a.options.Bucket, Prefix: a.options.Prefix, Endpoint: endpoint.String(), Region: region(endpoint.Hostname()),
-		Credentials: credentials.NewStaticCredentialsProvider(a.options.KeyID, a.options.Key, ""),
+		Credentials: credentials.NewStaticCredentialsProvider(a.options.KeyID, a.options.Key.Reveal(), ""),
 		Store:       a.store, Claim: a.claim, Now: a.options.Now, Client: &http.Client{Transport: a.options.Transport},
 	})
 	return &s, err
@@ -129,7 +129,7 @@ func (a *account) authorize(ctx context.Context) (api *base.B2, err error) {
 	if a.options.API != "" {
 		options = append(options, base.SetAPIBase(strings.TrimRight(a.options.API, "/")))
 	}
-	return base.AuthorizeAccount(ctx, a.options.KeyID, a.options.Key, options...)
+	return base.AuthorizeAccount(ctx, a.options.KeyID, a.options.Key.Reveal(), options...)
 }
 
 // find returns the bucket as it is now.

@@ -70,6 +70,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/vault/s3"
 )
 
@@ -79,7 +80,8 @@ type Options struct {
 	// Prefix is what all names begin with, without slashes around it.
 	Prefix string
 	// KeyID and Key are an application key.
-	KeyID, Key string
+	KeyID string
+	Key   secret.Secret
 	// API is the URL of B2's own API. Default: B2's.
 	API string
 	// Now is the clock that signatures count from. Default time.Now.
@@ -99,7 +101,7 @@ type Vault struct {
 // New returns the vault in a bucket. It sends no request: what is wrong with the
 // key or the bucket shows with the first call.
 func New(o Options) (*Vault, error) {
-	if o.Bucket == "" || o.KeyID == "" || o.Key == "" {
+	if o.Bucket == "" || o.KeyID == "" || o.Key.IsZero() {
 		return nil, errors.New("open vault: a bucket and an application key with its id are needed")
 	}
 	if o.Now == nil {

@@ -1,17 +1,16 @@
 package b2
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-
 	"testing"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/testenv"
 	standin "github.com/holdfast-backup/holdfast/internal/testenv/b2"
 )
@@ -25,29 +24,38 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// everything is what one key needs that does all.
-var everything = RoleOf("all").Capabilities
+// capabilities returns those of a role's key.
+func capabilities(t testing.TB, role string) []string {
+	t.Helper()
+	r, err := RoleOf(role)
+	must(t, err)
+	return r.Capabilities
+}
 
 // newServer starts a stand-in.
 func newServer(t testing.TB) *standin.Server { return standin.New(t, testenv.Bucket{}) }
 
 // newVault returns a vault below a prefix of the stand-in's bucket, with a key of its
 // own that has these capabilities, and everything if none are given.
-func newVault(t testing.TB, s *standin.Server, capabilities ...string) *Vault {
+func newVault(t testing.TB, s *standin.Server, can ...string) *Vault {
 	t.Helper()
-	if len(capabilities) == 0 {
-		capabilities = everything
+	if len(can) == 0 {
+		can = capabilities(t, "all")
 	}
-	return vaultWith(t, s, s.NewKey(t, "acme/", capabilities...))
+	return vaultWith(t, s, s.NewKey(t, "acme/", can...))
 }
 
 // vaultWith returns a vault below the prefix acme that uses the key.
 func vaultWith(t testing.TB, s *standin.Server, k standin.Key) *Vault {
 	t.Helper()
-	v, err := New(Options{Bucket: s.Bucket, Prefix: "acme", KeyID: k.ID, Key: k.Secret, API: s.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
+	return vaultAt(t, s, k, nil)
+}
+
+// vaultAt is vaultWith by another clock; nil is the true one.
+func vaultAt(t testing.TB, s *standin.Server, k standin.Key, now func() time.Time) *Vault {
+	t.Helper()
+	v, err := New(Options{Bucket: s.Bucket, Prefix: "acme", KeyID: k.ID, Key: secret.New(k.Secret), API: s.URL, Now: now})
+	must(t, err)
 	v.pause = 5 * time.Millisecond
 	return v
 }
@@ -91,20 +99,6 @@ func all(t testing.TB, v *Vault, prefix string) (found []version) {
 		found = append(found, one)
 	}
 	return found
-}
-
-// wait lets d pass, but for what takes longer than any test: lockFor's locks, which
-// are shorter than what was asked for, are over then.
-func wait(ctx context.Context, d time.Duration) error {
-	if d > time.Minute {
-		d = 4 * time.Second
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // wants fails the test unless err is want.

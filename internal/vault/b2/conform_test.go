@@ -3,14 +3,10 @@ package b2
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/holdfast-backup/holdfast/internal/testenv"
 	standin "github.com/holdfast-backup/holdfast/internal/testenv/b2"
@@ -31,13 +27,16 @@ func TestConformance(t *testing.T) {
 			t.Parallel()
 			s := standin.New(t, testenv.Bucket{Locked: c.locked})
 			s.Started = c.started
-			v := newVault(t, s)
+			clock := standing{now: time.Now()}
+			s.Now = clock.Now
+			v := vaultAt(t, s, s.NewKey(t, "acme/", capabilities(t, "all")...), func() time.Time { return time.Now().Add(ahead) })
 			env := conform.NewEnv(v, http.DefaultClient)
-			env.Advance = wait
+			advance := map[string]advancing{"part-expired": outlast, "download-expired": clock.advance}
 			if c.locked {
-				env.Lock = lockFor(s, v)
+				locks := locks{client: s.Direct(), bucket: s.Bucket, prefix: v.prefix, until: map[string]time.Time{}}
+				env.Lock, advance["delete-locked"] = locks.lock, locks.advance
 			}
-			for _, r := range runAll(t.Context(), env) {
+			for _, r := range runAll(t.Context(), env, advance) {
 				t.Run(r.Name, func(t *testing.T) {
 					if r.Skipped() && r.Name == "delete-locked" && !c.locked {
 						return // the bucket knows no locks
@@ -57,45 +56,68 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// runAll runs all checks, those that wait for signatures and locks to end beside the
-// others.
-func runAll(ctx context.Context, env *conform.Env) []conform.Result {
+// runAll runs all checks, those that need time to pass with an Advance of their own,
+// beside the others.
+func runAll(ctx context.Context, env *conform.Env, advance map[string]advancing) []conform.Result {
 	var results []conform.Result
 	var mu sync.Mutex
-	run := func(c conform.Check) {
-		err := c.Run(ctx, env)
+	run := func(c conform.Check, env conform.Env) {
+		env.Advance = advance[c.Name]
+		err := c.Run(ctx, &env)
 		mu.Lock()
 		defer mu.Unlock()
 		results = append(results, conform.Result{Check: c, Err: err})
 	}
-	waits := func(c conform.Check) bool {
-		return slices.Contains([]string{"part-expired", "download-expired", "delete-locked"}, c.Name)
-	}
 	var wg sync.WaitGroup
 	for _, c := range conform.Checks() {
-		if waits(c) {
-			wg.Go(func() { run(c) })
+		if advance[c.Name] != nil {
+			wg.Go(func() { run(c, *env) })
 		}
 	}
 	for _, c := range conform.Checks() {
-		if !waits(c) {
-			run(c)
+		if advance[c.Name] == nil {
+			run(c, *env)
 		}
 	}
 	wg.Wait()
 	return results
 }
 
-// lockFor returns conform.Env's Lock. The hour that a check asks for would have to be
-// waited for, so it is a few seconds.
-func lockFor(s *standin.Server, v *Vault) func(context.Context, string, time.Duration) error {
-	return func(ctx context.Context, key string, _ time.Duration) error {
-		until := time.Now().Add(3 * time.Second)
-		name := v.prefix + key
-		_, err := s.Direct().PutObjectRetention(ctx, &s3.PutObjectRetentionInput{
-			Bucket: &s.Bucket, Key: &name,
-			Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionModeGovernance, RetainUntilDate: &until},
-		})
-		return err
+// advancing is conform.Env's Advance.
+type advancing = func(ctx context.Context, d time.Duration) error
+
+// ahead is how far the vault's clock is ahead of versitygw's, by which signatures over
+// S3 end. They last so much longer then: what uses one before it ends has that time.
+const ahead = 10 * time.Second
+
+// outlast waits until a signature over S3 has ended.
+func outlast(ctx context.Context, d time.Duration) error { return wait(ctx, ahead+d) }
+
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
+}
+
+// standing is a clock that stands until it is moved: that of the stand-in, by which
+// download authorizations end.
+type standing struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *standing) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *standing) advance(_ context.Context, d time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/holdfast-backup/holdfast/internal/secret"
 )
 
 // large is the native API of a bucket with many objects, which nothing stores: only
@@ -59,7 +61,7 @@ func TestWhatAListingCosts(t *testing.T) {
 	server := httptest.NewServer(l)
 	defer server.Close()
 	l.url = server.URL
-	v, err := New(Options{Bucket: "acme-backups", KeyID: "005", Key: "secret", API: server.URL})
+	v, err := New(Options{Bucket: "acme-backups", KeyID: "005", Key: secret.New("secret"), API: server.URL})
 	must(t, err)
 	counts := func(doing string, want int) {
 		t.Helper()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/secret"
 	standin "github.com/holdfast-backup/holdfast/internal/testenv/b2"
 )
 
@@ -130,7 +131,8 @@ func TestAStormEnds(t *testing.T) {
 	}
 }
 
-// What blazer would wait for as long as it is told to.
+// What blazer would wait for as long as it is told to. How long it is waited for,
+// deadline_test.go shows.
 func TestRetryAfterDoesNotOutliveTheCaller(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -138,17 +140,15 @@ func TestRetryAfterDoesNotOutliveTheCaller(t *testing.T) {
 	s.FailWith(failing("b2_list_file_versions", standin.Fault{Status: 503, Code: "service_unavailable", RetryAfter: 86_400}, always))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	begun := time.Now()
-	err := v.Put(ctx, data, []byte("a body"))
-	wants(t, "put", err, context.DeadlineExceeded)
+	wants(t, "put", v.Put(ctx, data, []byte("a body")), context.DeadlineExceeded)
 	v.longest = 10 * time.Millisecond
 	s.FailWith(failing("b2_list_file_versions", standin.Fault{Status: 503, Code: "service_unavailable", RetryAfter: 86_400}, times(2)))
-	must(t, v.Put(t.Context(), data, []byte("a body")))
-	if took := time.Since(begun); took > 5*time.Second {
-		t.Errorf("took %s", took)
-	}
+	ctx, cancel = context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	must(t, v.Put(ctx, data, []byte("a body")))
 }
 
+// How long exactly, deadline_test.go shows.
 func TestNothingHangsLongerThanItsDeadline(t *testing.T) {
 	t.Parallel()
 	for _, op := range []string{
@@ -162,58 +162,19 @@ func TestNothingHangsLongerThanItsDeadline(t *testing.T) {
 			v := newVault(t, s)
 			v.callTime = 100 * time.Millisecond
 			s.FailWith(failing(op, standin.Fault{Hang: true}, always))
-			begun := time.Now()
-			_, openErr := v.Open(t.Context(), manifest, 0, -1)
-			_, signErr := v.SignDownload(t.Context(), manifest, "m", time.Hour)
-			err := errors.Join(openErr, signErr, v.Put(t.Context(), data, []byte("a body")), v.Delete(t.Context(), manifest))
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // whose end is told otherwise
+			defer cancel()
+			_, openErr := v.Open(ctx, manifest, 0, -1)
+			_, signErr := v.SignDownload(ctx, manifest, "m", time.Hour)
+			err := errors.Join(openErr, signErr, v.Put(ctx, data, []byte("a body")), v.Delete(ctx, manifest))
 			if err == nil || !strings.Contains(err.Error(), "no answer within") && !strings.Contains(err.Error(), "nothing came for") {
 				t.Errorf("got %v", err)
 			}
-			if took := time.Since(begun); took > 20*time.Second {
-				t.Errorf("took %s", took)
+			if errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("it went on until its caller's time was up: %v", err)
 			}
 		})
 	}
-}
-
-// A download that begins and then stalls is given up, and one that is read slowly is
-// not.
-func TestADownloadThatStalls(t *testing.T) {
-	t.Parallel()
-	s := newServer(t)
-	v := newVault(t, s)
-	body := strings.Repeat("x", 4<<20)
-	must(t, v.Put(t.Context(), data, []byte(body)))
-	v.callTime = 300 * time.Millisecond
-	r, err := v.Open(t.Context(), data, 0, -1)
-	must(t, err)
-	defer r.Close()
-	first := make([]byte, 1000)
-	_, err = io.ReadFull(r, first)
-	must(t, err)
-	must(t, wait(t.Context(), 2*v.callTime))
-	if rest, err := io.ReadAll(r); err != nil || len(rest) != len(body)-len(first) {
-		t.Errorf("read slowly: got %d bytes, %v", len(rest), err)
-	}
-
-	stalls := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", "1000")
-		_, _ = w.Write([]byte("the beginning"))
-		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done()
-	}))
-	defer stalls.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, stalls.URL, nil)
-	must(t, err)
-	answer, err := http.DefaultClient.Do(req)
-	must(t, err)
-	stalled := &stream{ReadCloser: answer.Body, cancel: cancel, limit: 100 * time.Millisecond}
-	stalled.arm()
-	if _, err = io.ReadAll(stalled); err == nil || !strings.Contains(err.Error(), "nothing came for 100ms") {
-		t.Errorf("stalled: got %v", err)
-	}
-	must(t, stalled.Close())
 }
 
 func TestAnEndedTokenIsRenewed(t *testing.T) {
@@ -258,7 +219,7 @@ func TestAnEndedTokenIsRenewed(t *testing.T) {
 func TestAKeyThatIsNoneIsNamedAndNotItsSecret(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	k := s.NewKey(t, "", everything...)
+	k := s.NewKey(t, "", capabilities(t, "all")...)
 	k.Secret = "K005thisisnotthesecret"
 	v := vaultWith(t, s, k)
 	err := v.Put(t.Context(), data, []byte("x"))
@@ -276,7 +237,7 @@ func TestARefusalNamesTheCapability(t *testing.T) {
 	must(t, newVault(t, s).Put(t.Context(), data, []byte("a body")))
 	without := func(capability string) *Vault {
 		var rest []string
-		for _, c := range everything {
+		for _, c := range capabilities(t, "all") {
 			if c != capability {
 				rest = append(rest, c)
 			}
@@ -297,11 +258,11 @@ func TestARefusalNamesTheCapability(t *testing.T) {
 			t.Errorf("without %s: got %v", capability, err)
 		}
 	}
-	elsewhere, err := New(Options{Bucket: s.Bucket, Prefix: "other", KeyID: "", Key: "x"})
+	elsewhere, err := New(Options{Bucket: s.Bucket, Prefix: "other", KeyID: "", Key: secret.New("x")})
 	if err == nil {
 		t.Errorf("a vault without a key: got %v", elsewhere)
 	}
-	k := s.NewKey(t, "other/", everything...)
+	k := s.NewKey(t, "other/", capabilities(t, "all")...)
 	if err := vaultWith(t, s, k).Put(t.Context(), data, []byte("x")); err == nil || !strings.Contains(err.Error(), "this bucket and prefix") {
 		t.Errorf("a key for another prefix: got %v", err)
 	}
@@ -380,7 +341,7 @@ func TestWhatIsNotB2IsToldSo(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]string{"JSON of another kind": `{"hello": "world"}`, "a page": "<html>"} {
 		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
-		v, err := New(Options{Bucket: "acme-backups", KeyID: "005", Key: "secret", API: other.URL})
+		v, err := New(Options{Bucket: "acme-backups", KeyID: "005", Key: secret.New("secret"), API: other.URL})
 		must(t, err)
 		v.pause = time.Millisecond
 		if err := v.Put(t.Context(), data, nil); err == nil || strings.Contains(err.Error(), "secret") {

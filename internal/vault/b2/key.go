@@ -3,10 +3,12 @@ package b2
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/Backblaze/blazer/base"
+
+	"github.com/holdfast-backup/holdfast/internal/secret"
 )
 
 // Role is a part of Holdfast with the least key that it needs.
@@ -65,18 +67,23 @@ func Roles() []Role {
 	}
 }
 
-// RoleOf returns the role of that name; the zero Role if there is none.
-func RoleOf(name string) Role {
-	all := Roles()
-	if i := slices.IndexFunc(all, func(r Role) bool { return r.Name == name }); i >= 0 {
-		return all[i]
+// RoleOf returns the role of that name.
+func RoleOf(name string) (Role, error) {
+	var names []string
+	for _, role := range Roles() {
+		if role.Name == name {
+			return role, nil
+		}
+		names = append(names, role.Name)
 	}
-	return Role{}
+	last := len(names) - 1
+	return Role{}, fmt.Errorf("role %q: want %s or %s", name, strings.Join(names[:last], ", "), names[last])
 }
 
 // Key is an application key that was made.
 type Key struct {
-	ID, Secret string
+	ID     string
+	Secret secret.Secret
 }
 
 // NewKey makes an application key that is good for this bucket and prefix and has the
@@ -97,27 +104,5 @@ func (v *Vault) NewKey(ctx context.Context, name string, role Role, life time.Du
 	if err != nil {
 		return Key{}, fmt.Errorf("make key %q: %w", name, err)
 	}
-	return Key{made.ID, made.Secret}, nil
-}
-
-// Bucket is what a bucket is set to, as far as it matters to backups.
-type Bucket struct {
-	Public bool
-	Wrong  []string // what its lifecycle rules do to backups that they should not, in sentences
-	// Tidy says whether a lifecycle rule removes what state has replaced, which keys
-	// without deleteFiles leave behind.
-	Tidy bool
-}
-
-// Settings returns what the bucket is set to now.
-func (v *Vault) Settings(ctx context.Context) (Bucket, error) {
-	s, err := v.session(ctx)
-	if err != nil {
-		return Bucket{}, err
-	}
-	bucket, err := v.find(ctx, s.api)
-	if err != nil {
-		return Bucket{}, err
-	}
-	return Bucket{Public: bucket.Type != "allPrivate", Wrong: v.purged(bucket.LifecycleRules), Tidy: v.tidy(bucket.LifecycleRules)}, nil
+	return Key{made.ID, secret.New(made.Secret)}, nil
 }

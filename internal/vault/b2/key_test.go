@@ -1,7 +1,12 @@
 package b2
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"slices"
@@ -15,15 +20,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/secret"
 	standin "github.com/holdfast-backup/holdfast/internal/testenv/b2"
 )
 
 // made makes the key of a role with the account's master key.
 func made(t testing.TB, s *standin.Server, role string) standin.Key {
 	t.Helper()
-	k, err := vaultWith(t, s, s.Master).NewKey(t.Context(), "holdfast-"+role, RoleOf(role), 0)
+	r, err := RoleOf(role)
 	must(t, err)
-	return standin.Key{ID: k.ID, Secret: k.Secret}
+	k, err := vaultWith(t, s, s.Master).NewKey(t.Context(), "holdfast-"+role, r, 0)
+	must(t, err)
+	return standin.Key{ID: k.ID, Secret: k.Secret.Reveal()}
 }
 
 // TestTheBrokersKeyDoesWhatTheBrokerDoes uses nothing that the broker's own interface
@@ -200,8 +208,8 @@ func TestAStolenBrokersKeyCannotReadOrDelete(t *testing.T) {
 
 // vaultOutside is a vault below another prefix.
 func vaultOutside(t testing.TB, s *standin.Server) *Vault {
-	k := s.NewKey(t, "other/", everything...)
-	v, err := New(Options{Bucket: s.Bucket, Prefix: "other", KeyID: k.ID, Key: k.Secret, API: s.URL})
+	k := s.NewKey(t, "other/", capabilities(t, "all")...)
+	v, err := New(Options{Bucket: s.Bucket, Prefix: "other", KeyID: k.ID, Key: secret.New(k.Secret), API: s.URL})
 	must(t, err)
 	return v
 }
@@ -226,8 +234,46 @@ func TestEachRoleIsRefusedWhatItCannot(t *testing.T) {
 			t.Errorf("%s: can %+v, want %+v", role, got, want)
 		}
 	}
-	if RoleOf("none").Name != "" {
-		t.Error("there is a role that is none")
+}
+
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	for _, want := range Roles() {
+		if got, err := RoleOf(want.Name); err != nil || got.Name != want.Name {
+			t.Errorf("%s: got %q, %v", want.Name, got.Name, err)
+		}
+	}
+	const want = `role "none": want broker, retention, monitor, restore or all`
+	if got, err := RoleOf("none"); err == nil || err.Error() != want || got.Name != "" {
+		t.Errorf("got %q, %v, want %s", got.Name, err, want)
+	}
+}
+
+func TestAKeyShowsItsSecretNowhere(t *testing.T) {
+	t.Parallel()
+	const key = "K005notforanyonetosee"
+	o := Options{Bucket: "acme-backups", KeyID: "0051", Key: secret.New(key)}
+	v, err := New(o)
+	must(t, err)
+	for name, one := range map[string]any{
+		"options": o, "the options' address": &o, "the options of a vault": v.options, "a vault": v,
+		"a key": Key{"0051", o.Key}, "a key's address": &Key{"0051", o.Key},
+	} {
+		var said bytes.Buffer
+		for _, verb := range []string{"%v", "%+v", "%#v"} {
+			fmt.Fprintf(&said, verb+"\n", one)
+		}
+		slog.New(slog.NewTextHandler(&said, nil)).Info("key", "it", one)
+		slog.New(slog.NewJSONHandler(&said, nil)).Info("key", "it", one)
+		if text, err := json.Marshal(one); err == nil { // functions have no JSON
+			said.Write(text)
+		}
+		if text := said.String(); strings.Contains(text, key) || strings.Contains(text, hex.EncodeToString([]byte(key))) {
+			t.Errorf("%s: the secret is in %s", name, text)
+		}
+		if text, err := json.Marshal(one); strings.HasPrefix(name, "a key") && (err != nil || !strings.Contains(string(text), `"Secret":"[hidden]"`)) {
+			t.Errorf("%s: got %s, %v", name, text, err)
+		}
 	}
 }
 

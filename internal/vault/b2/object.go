@@ -188,6 +188,7 @@ func (v *Vault) openVersion(ctx context.Context, one version, byName bool, offse
 		body.Close()
 		return nil, body.late(err)
 	}
+	body.disarm()
 	return body, nil
 }
 

@@ -43,7 +43,7 @@ func hide(t testing.TB, v *Vault, key string) {
 func TestWhatIsStoredLaterUnderANameChangesNothing(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	v, thief := newVault(t, s), newVault(t, s, RoleOf("broker").Capabilities...)
+	v, thief := newVault(t, s), newVault(t, s, capabilities(t, "broker")...)
 	must(t, v.Put(t.Context(), manifest, []byte("the manifest")))
 	must(t, v.Put(t.Context(), data, []byte("the data")))
 	for name, spoil := range map[string]func(){
@@ -93,7 +93,7 @@ func TestWhatIsStoredLaterUnderANameChangesNothing(t *testing.T) {
 func TestAReplacementBetweenLookingAndReadingIsNotRead(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	v, thief := newVault(t, s), newVault(t, s, RoleOf("broker").Capabilities...)
+	v, thief := newVault(t, s), newVault(t, s, capabilities(t, "broker")...)
 	must(t, v.Put(t.Context(), data, []byte("the data")))
 	for name, spoil := range map[string]func(){
 		"replaced": func() { over(t, thief, data, "the DATA") },
@@ -168,7 +168,7 @@ func TestOfManyPutsOneWinsAndTheLosersLeaveNothing(t *testing.T) {
 func TestPutTellsTheSameFromOthersWithoutReading(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	all, broker := newVault(t, s), newVault(t, s, RoleOf("broker").Capabilities...)
+	all, broker := newVault(t, s), newVault(t, s, capabilities(t, "broker")...)
 	must(t, broker.Put(t.Context(), "reports/a", []byte("a body")))
 	must(t, broker.Put(t.Context(), "reports/a", []byte("a body")))
 	if got := s.Calls()["b2_upload_file"]; got != 1 {

@@ -2,11 +2,6 @@ package b2
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
-
-	"github.com/Backblaze/blazer/base"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -76,28 +71,6 @@ func alike(a, b version) bool {
 	return a.id == b.id || a.size == b.size && (a.sha1 != "" && a.sha1 == b.sha1 || a.md5 != "" && a.md5 == b.md5)
 }
 
-// minHidden is how many days hidden backups have to stay, so that there is time to
-// find out and to bring them back.
-const minHidden = 30
-
-// purged returns what the lifecycle rules do to backups that they should not, a
-// sentence for each rule that does.
-func (v *Vault) purged(rules []base.LifecycleRule) (wrong []string) {
-	backups := v.prefix + holdfast.BackupsPrefix
-	for _, rule := range rules {
-		if !strings.HasPrefix(rule.Prefix, backups) && !strings.HasPrefix(backups, rule.Prefix) {
-			continue
-		}
-		if rule.DaysNewUntilHidden > 0 {
-			wrong = append(wrong, fmt.Sprintf("the lifecycle rule for %q hides backups %d days after their upload", said(rule.Prefix), rule.DaysNewUntilHidden))
-		}
-		if days := rule.DaysHiddenUntilDeleted; days > 0 && days < minHidden {
-			wrong = append(wrong, fmt.Sprintf("the lifecycle rule for %q deletes hidden backups after %d days: whoever may hide a name, deletes it", said(rule.Prefix), days))
-		}
-	}
-	return wrong
-}
-
 func setting(on bool) holdfast.Setting {
 	if on {
 		return holdfast.On
@@ -106,10 +79,3 @@ func setting(on bool) holdfast.Setting {
 }
 
 var _ holdfast.Posturer = (*Vault)(nil)
-
-// tidy reports whether a lifecycle rule removes replaced versions of state.
-func (v *Vault) tidy(rules []base.LifecycleRule) bool {
-	return slices.ContainsFunc(rules, func(rule base.LifecycleRule) bool {
-		return rule.DaysHiddenUntilDeleted > 0 && strings.HasPrefix(v.prefix+holdfast.StatePrefix, rule.Prefix)
-	})
-}

@@ -41,7 +41,7 @@ func TestManyWritersLoseNothing(t *testing.T) {
 		if i%2 == 0 {
 			role = "monitor"
 		}
-		v := newVault(t, s, RoleOf(role).Capabilities...)
+		v := newVault(t, s, capabilities(t, role)...)
 		wg.Go(func() {
 			for range rounds {
 				if err := count(t, v); err != nil {

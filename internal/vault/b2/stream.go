@@ -30,10 +30,13 @@ func (s *stream) arm() {
 	s.timer.Reset(s.limit)
 }
 
+// disarm ends the wait: whoever reads may take his time before he reads on.
+func (s *stream) disarm() { s.timer.Stop() }
+
 func (s *stream) Read(p []byte) (int, error) {
 	s.arm()
 	n, err := s.ReadCloser.Read(p)
-	s.timer.Stop() // the reader may take its time
+	s.disarm()
 	if err != nil && err != io.EOF {
 		err = s.late(err)
 	}
@@ -42,7 +45,7 @@ func (s *stream) Read(p []byte) (int, error) {
 
 // Close ends the download.
 func (s *stream) Close() error {
-	s.timer.Stop()
+	s.disarm()
 	s.cancel()
 	if s.ReadCloser == nil {
 		return nil

@@ -62,8 +62,8 @@ func put(t testing.TB, r holdfast.Request, body []byte, change func(*http.Reques
 func TestASignedPartIsGoodForNothingElse(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	v := newVault(t, s, RoleOf("broker").Capabilities...)
-	whole := newVault(t, s)
+	k := s.NewKey(t, "acme/", capabilities(t, "broker")...)
+	v, whole := vaultWith(t, s, k), newVault(t, s)
 	must(t, v.Put(t.Context(), manifest, []byte("the manifest")))
 	body := []byte("insert into t values (3);\n")
 	u, err := v.StartUpload(t.Context(), data)
@@ -119,11 +119,13 @@ func TestASignedPartIsGoodForNothingElse(t *testing.T) {
 	if got := all(t, whole, ""); len(got) != 2 || read(t, whole, data) != string(body) || read(t, whole, manifest) != "the manifest" {
 		t.Errorf("after a replay the bucket has %+v", got)
 	}
-	brief, err := v.SignPart(t.Context(), holdfast.Upload{Key: data, ID: u.ID}, part(1, body), time.Second)
-	must(t, err)
-	must(t, wait(t.Context(), 2200*time.Millisecond))
-	if status := put(t, brief, body, nil); status != 403 {
-		t.Errorf("after it expired: got status %d", status)
+	before := vaultAt(t, s, k, func() time.Time { return time.Now().Add(-2 * time.Minute) })
+	for ttl, expired := range map[time.Duration]bool{time.Minute: true, time.Hour: false} {
+		r, err := before.SignPart(t.Context(), u, p, ttl)
+		must(t, err)
+		if status := put(t, r, body, nil); (status == 403) != expired {
+			t.Errorf("signed two minutes ago, for %s: got status %d", ttl, status)
+		}
 	}
 }
 
@@ -182,7 +184,7 @@ func TestAnUploadDoesNotTakeAHiddenName(t *testing.T) {
 func TestUnfinishedLargeFilesOfBothKindsAreSwept(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	v, broker := newVault(t, s), newVault(t, s, RoleOf("broker").Capabilities...)
+	v, broker := newVault(t, s), newVault(t, s, capabilities(t, "broker")...)
 	u, _ := send(t, v, data, []byte("over S3"))
 	var native string
 	must(t, v.do(t.Context(), call{"b2_start_large_file", "writeFiles"}, func(ctx context.Context, s *session) error {

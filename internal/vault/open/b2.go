@@ -19,5 +19,5 @@ func openB2(ctx context.Context, c *config.B2, o Options) (*b2.Vault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open vault %q: %w", c.Bucket, err)
 	}
-	return b2.New(b2.Options{Bucket: c.Bucket, Prefix: c.Prefix, KeyID: id.Reveal(), Key: key.Reveal(), API: c.API, Now: o.Now})
+	return b2.New(b2.Options{Bucket: c.Bucket, Prefix: c.Prefix, KeyID: id.Reveal(), Key: key, API: c.API, Now: o.Now})
 }

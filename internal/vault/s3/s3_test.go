@@ -2,7 +2,6 @@ package s3
 
 import (
 	"bytes"
-	"context"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
@@ -203,16 +202,5 @@ func wants(t testing.TB, doing string, err, want error) {
 	t.Helper()
 	if want == nil && err != nil || !errors.Is(err, want) {
 		t.Errorf("%s: got error %v, want %v", doing, err, want)
-	}
-}
-
-// wait is conform.Env's Advance for a server that runs on its own clock. A lock of
-// lockFor is over sooner than a check thinks.
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(min(d, 7*time.Second)):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
