@@ -22,8 +22,9 @@ func TestAVaultThatCannotBeReadIsToldOnceAndItsEnd(t *testing.T) {
 	}
 	w.server = w.watch(w.config, strings.TrimPrefix(w.url, "http://"), by...)
 	w.push(h)
-	w.forward(27 * time.Hour)
+	w.forward(25*time.Hour + 30*time.Minute)
 	w.push(h, "crm")
+	w.forward(90 * time.Minute)
 	w.tells("[critical] web1/shop: the newest good backup is 27h old")
 	w.quiet()
 

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,8 @@ type pulse struct {
 
 	mu    sync.Mutex
 	beats []beat
+	gate  chan struct{} // closed to let rounds end; nil where none is held up
+	held  int           // rounds that wait for it
 }
 
 // beat is a ping: start, success or failure.
@@ -29,15 +32,64 @@ func newPulse(t *testing.T) *pulse {
 	t.Helper()
 	p := &pulse{t: t}
 	p.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		kind := strings.TrimPrefix(r.URL.Path, "/")
+		if kind != "start" {
+			p.pass(r.Context())
+		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.beats = append(p.beats, beat{strings.TrimPrefix(r.URL.Path, "/"), time.Now()})
+		p.beats = append(p.beats, beat{kind, time.Now()})
 	}))
 	t.Cleanup(func() {
+		p.open()
 		p.CloseClientConnections()
 		p.Close()
 	})
 	return p
+}
+
+// pass waits while the ends of rounds are held up.
+func (p *pulse) pass(ctx context.Context) {
+	p.mu.Lock()
+	gate := p.gate
+	if gate == nil {
+		p.mu.Unlock()
+		return
+	}
+	p.held++
+	p.mu.Unlock()
+	select {
+	case <-gate:
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held--
+}
+
+// shut holds up the end of the round that is under way, and so the next one, which
+// begins after it.
+func (p *pulse) shut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gate = make(chan struct{})
+}
+
+// open lets rounds end.
+func (p *pulse) open() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gate != nil {
+		close(p.gate)
+		p.gate = nil
+	}
+}
+
+// still reports whether a round waits for its end.
+func (p *pulse) still() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held > 0
 }
 
 // yaml is what the configuration says of it.

@@ -2,6 +2,7 @@ package test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +24,7 @@ type watchedSite struct {
 	clock  *clock
 	ahead  atomic.Int64 // seconds, of the true time
 	pulse  *pulse       // of the server
+	second *twin        // another server over the same vault, if there is one
 	people *people
 	told   []string // subjects that all channels were told so far
 }
@@ -82,8 +84,32 @@ func end(program *exec.Cmd) {
 	_ = program.Wait()
 }
 
-// forward moves the clock.
+// forward moves the clock while no server is in a round: one that has judged by the
+// time before would tell of it by the time after.
 func (w *watchedSite) forward(by time.Duration) {
+	w.t.Helper()
+	running := map[*pulse]*exec.Cmd{w.pulse: w.server}
+	if w.second != nil {
+		running[w.second.pulse] = w.second.server
+	}
+	maps.DeleteFunc(running, func(_ *pulse, server *exec.Cmd) bool { return server == nil || server.ProcessState != nil })
+	for p := range running {
+		p.shut()
+		defer p.open()
+	}
+	waitFor(w.t, "all servers to be between two rounds", func() bool {
+		for p := range running {
+			if !p.still() {
+				return false
+			}
+		}
+		return true
+	})
+	w.leap(by)
+}
+
+// leap moves the clock whatever the servers do.
+func (w *watchedSite) leap(by time.Duration) {
 	w.t.Helper()
 	w.clock.set(time.Duration(w.ahead.Add(int64(by/time.Second))) * time.Second)
 }

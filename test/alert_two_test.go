@@ -22,6 +22,7 @@ func (w *watchedSite) twin() *twin {
 	second := &twin{pulse: newPulse(w.t), config: filepath.Join(w.dir, "second.yaml"), listen: freeAddress(w.t)}
 	write(w.t, second.config, strings.ReplaceAll(read(w.t, w.config), w.pulse.URL, second.pulse.URL), 0o600)
 	second.server = w.watch(second.config, second.listen)
+	w.second = second
 	return second
 }
 
@@ -100,7 +101,7 @@ func TestTwoMonitorsTellNothingTwiceAndOneThatDiesLosesNothing(t *testing.T) {
 			end(second.server)
 		}
 		w.people.pager.let(nil)
-		w.forward(2 * time.Minute) // the dead one's claim has run out
+		w.leap(2 * time.Minute) // the dead one's claim has run out
 		waitFor(t, "the pager to be told", func() bool { return len(w.people.pager.sent()) > before+1 })
 		var ids []string
 		for _, r := range w.people.pager.sent()[before:] {
