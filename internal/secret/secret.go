@@ -5,6 +5,7 @@ package secret
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -16,17 +17,33 @@ import (
 const Hidden = "[hidden]"
 
 // Secret is a value that must not be shown. It prints as "[hidden]" in every
-// verb of fmt, in slog and in JSON; only Reveal gives it away.
-type Secret struct{ value string }
+// verb of fmt, in slog and in JSON; only Reveal gives it away. Two are compared with
+// Equal; == does not compile.
+type Secret struct {
+	_ [0]func()
+	// Behind a pointer, because fmt looks through unexported fields of other structs
+	// without asking what lies there how it prints, but not through pointers.
+	value *string
+}
 
 // New returns value as a Secret.
-func New(value string) Secret { return Secret{value} }
+func New(value string) Secret { return Secret{value: &value} }
 
 // Reveal returns the value.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // IsZero reports whether there is no value.
-func (s Secret) IsZero() bool { return s.value == "" }
+func (s Secret) IsZero() bool { return s.Reveal() == "" }
+
+// Equal reports whether both have the same value.
+func (s Secret) Equal(other Secret) bool {
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
+}
 
 // String implements fmt.Stringer.
 func (s Secret) String() string { return Hidden }
@@ -106,7 +123,7 @@ func (r Ref) fetch() (Secret, error) {
 	if value == "" {
 		return Secret{}, fmt.Errorf("secret %s: is empty", r)
 	}
-	return Secret{value}, nil
+	return New(value), nil
 }
 
 // CheckMode returns an error if others than the owner of the file may read or
