@@ -14,7 +14,7 @@ import (
 func TestSFTPVaultIsFilledFromB2AndFillsAnother(t *testing.T) {
 	for _, server := range sshServers {
 		t.Run(server.name, func(t *testing.T) {
-			s, _ := b2Site(t, "  crm: { vault: main }\n")
+			s, _ := b2Site(t, "  crm: { vault: { main: {}, nas: { copied: true }, again: { copied: true } } }\n")
 			nas, again := testenv.StartSSHD(t, testenv.SSHDOptions{Deny: server.deny}), b2.New(t, testenv.Bucket{})
 			key := again.NewKey(t, "acme/", everyCapability...)
 			write(t, filepath.Join(s.dir, "nas.key"), nas.Key, 0o600)

@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"path"
 	"slices"
@@ -27,6 +26,8 @@ type copying struct {
 	opening
 	from, to                   string
 	all, create, dryRun, quiet bool
+	trustSource                bool
+	hinted                     bool // of what is in the way in the target
 }
 
 func copyCommand(o *options) *cobra.Command {
@@ -43,6 +44,11 @@ proven instead of being sent.
 What the target's retention would delete at once is left out, unless with --all.
 Names of jobs copy these alone; * stands for any letters.
 
+To an SFTP server or a directory hosts may have written by themselves. From there
+comes what a host could have sent through the broker: jobs that it may push, no more a
+day than max_per_day, none above max_size, none of a time to come; and no holds. The
+rest is named. Where nobody but you can write, --trust-source copies it all.
+
 Exit codes: 0 all is there, 1 nothing could be copied, 3 part of it could not.`,
 		Example: `  holdfast copy --from main --to second --dry-run
   holdfast copy --from main --to nas 'web1/*'
@@ -53,6 +59,7 @@ Exit codes: 0 all is there, 1 nothing could be copied, 3 part of it could not.`,
 	flags.StringVar(&c.from, "from", "", "the vault to copy from")
 	flags.StringVar(&c.to, "to", "", "the vault to fill")
 	flags.BoolVar(&c.all, "all", false, "also what the target's retention would delete at once")
+	flags.BoolVar(&c.trustSource, "trust-source", false, "also holds, and what no host may send: for a source that no host writes to")
 	flags.BoolVar(&c.create, "create", false, "begin a new vault where the target's directory is empty or absent")
 	flags.BoolVarP(&c.dryRun, "dry-run", "n", false, "say what would be copied")
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "say nothing of what was copied, only of what was not")
@@ -102,23 +109,50 @@ func (c *copying) run(command *cobra.Command, o *options, args []string) error {
 			}
 		},
 	}
-	if !c.all {
-		fillOptions.Keep = func(host, job string) (holdfast.Keep, bool) {
-			p, ok := registry.PolicyIn(c.to, host, job)
-			return p.Keep, ok
-		}
-	}
+	c.rules(&fillOptions, registry)
 	result, err := fill.Run(ctx, vaults[c.from], vaults[c.to], fillOptions)
 	progress.Done()
-	if err == nil && len(args) > 0 && len(result.Copied)+result.Present+len(result.Left)+len(result.Failed)+result.Adopted == 0 {
+	if err == nil && len(args) > 0 && len(result.Copied)+result.Present+len(result.Left)+len(result.Refused)+len(result.Failed)+result.Adopted == 0 {
 		return fmt.Errorf("vault %q: %s", c.from, noBackups([]string{strings.Join(args, " or ")}))
 	}
 	if o.asJSON {
 		err = errors.Join(err, cli.JSON(command.OutOrStdout(), result))
-	} else if !c.quiet {
-		c.summarize(command.OutOrStdout(), result)
+	} else {
+		c.tellRefused(command.OutOrStdout(), result.Refused)
+		if !c.quiet {
+			c.summarize(command.OutOrStdout(), result)
+		}
 	}
+	c.warnUnheld(fillOptions.Warn, result.Unheld)
 	return c.outcome(result, err)
+}
+
+// rules sets what the configuration says of the two vaults and their jobs.
+func (c *copying) rules(o *fill.Options, registry *config.Registry) {
+	if !c.all {
+		o.Keep = func(host, job string) (holdfast.Keep, bool) {
+			p, ok := registry.PolicyIn(c.to, host, job)
+			return p.Keep, ok
+		}
+	}
+	o.HostSends = func(host, job string) bool {
+		vaults, _, ok := registry.Job(host, job)
+		return ok && slices.Contains(vaults, c.to) && !registry.Copied(c.to, host, job)
+	}
+	if registry.Vouches(c.from) || c.trustSource {
+		return
+	}
+	o.HostQuota = func(host, job string) (holdfast.Quota, string) {
+		vaults, p, ok := registry.Job(host, job)
+		switch {
+		case !ok:
+			return p.Quota, "by the configuration the host may not push this job"
+		case !slices.Contains(vaults, c.from):
+			// Retention would not know that the target may have it from there.
+			return p.Quota, fmt.Sprintf("by the configuration the job does not lie in vault %q", c.from)
+		}
+		return p.Quota, ""
+	}
 }
 
 // open opens the two vaults.
@@ -177,58 +211,4 @@ func wantedJobs(names []string) (func(host, job string) bool, error) {
 			return err == nil && matches
 		})
 	}, nil
-}
-
-// tell says what became of one backup.
-func (c *copying) tell(w io.Writer, one fill.Copied, err error) {
-	switch {
-	case err != nil:
-		fmt.Fprintf(w, "NOT COPIED %s: %s\n", one.Ref, holdfast.PrintableLines(err.Error()))
-	case c.quiet:
-	case c.dryRun:
-		fmt.Fprintf(w, "would copy %s, %s\n", one.Ref, holdfast.Size(one.Size))
-	case one.Sent < one.Size:
-		fmt.Fprintf(w, "copied %s, %s, of which %s were there already and have been proven\n", one.Ref, holdfast.Size(one.Size), holdfast.Size(one.Size-one.Sent))
-	default:
-		fmt.Fprintf(w, "copied %s, %s\n", one.Ref, holdfast.Size(one.Size))
-	}
-}
-
-func (c *copying) summarize(w io.Writer, r fill.Result) {
-	var size int64
-	for _, one := range r.Copied {
-		size += one.Size
-	}
-	verb := "copied"
-	if c.dryRun {
-		verb = "to copy"
-	}
-	fmt.Fprintf(w, "%d %s from %s to %s (%s), %d there already", len(r.Copied), verb, c.from, c.to, holdfast.Size(size), r.Present)
-	if n := len(r.Left); n > 0 {
-		fmt.Fprintf(w, ", %d left out that retention would delete there", n)
-	}
-	if r.Adopted > 0 {
-		fmt.Fprintf(w, ", %d adopted ones left out, which nothing proves", r.Adopted)
-	}
-	if n := len(r.Failed); n > 0 {
-		fmt.Fprintf(w, ", %d failed", n)
-	}
-	fmt.Fprintln(w)
-}
-
-// outcome returns the error that the exit code says: of a part, where something was
-// or is there.
-func (c *copying) outcome(r fill.Result, err error) error {
-	some := len(r.Copied)+r.Present > 0
-	switch {
-	case err != nil && some:
-		return cli.Partial(err)
-	case err != nil:
-		return err
-	case len(r.Failed) > 0 && some:
-		return cli.Silent(cli.ExitPartial)
-	case len(r.Failed) > 0:
-		return cli.Silent(cli.ExitFailed)
-	}
-	return nil
 }

@@ -26,6 +26,7 @@ type Registry struct {
 	prices     map[string]Price // by vault
 	signs      map[string]bool  // by vault
 	vouches    map[string]bool  // by vault
+	hostNamed  map[string]bool  // by vault
 }
 
 // placed is a job and where it lives.
@@ -51,6 +52,7 @@ func (c *Holdfast) Registry() (*Registry, error) {
 		prices:     map[string]Price{},
 		signs:      map[string]bool{},
 		vouches:    map[string]bool{},
+		hostNamed:  map[string]bool{},
 	}
 	for name, v := range c.Vaults {
 		price, err := ParsePrice(v.Price)
@@ -76,6 +78,10 @@ func (c *Holdfast) Registry() (*Registry, error) {
 			return nil, fmt.Errorf("job %q: %w", name, err)
 		}
 		r.policies[name] = entry
+		doubted := slices.ContainsFunc(entry.vaults, func(vault string) bool { return !r.vouches[vault] })
+		for _, vault := range entry.vaults {
+			r.hostNamed[vault] = r.hostNamed[vault] || doubted
+		}
 	}
 	var err error
 	r.standard, err = Job{}.Policy()
@@ -290,6 +296,11 @@ func (r *Registry) Price(vault string) Price { return r.prices[vault] }
 // are the hosts' own where hosts write by themselves: by SFTP, which may be into a
 // directory that a server here reads, too.
 func (r *Registry) Vouches(vault string) bool { return r.vouches[vault] }
+
+// HostNamed reports whether times of backups in the vault may be the hosts' own
+// choice: where it is not vouched for, and where `holdfast copy` may have brought them
+// from a vault that is not, which has some of its jobs as well.
+func (r *Registry) HostNamed(vault string) bool { return !r.vouches[vault] || r.hostNamed[vault] }
 
 // Signs reports whether the broker can sign uploads to the vault; hosts send to
 // others by themselves.

@@ -33,6 +33,9 @@ func (c *copier) backup(ctx context.Context, b holdfast.Backup) (Copied, error) 
 		return done, err
 	}
 	done.Size = m.StoredSize()
+	if err := c.checkQuota(b.Ref, done.Size+int64(len(fetcher.doc))); err != nil {
+		return done, err
+	}
 	there, err := c.present(ctx, b.Ref)
 	if err != nil {
 		return done, err
@@ -43,20 +46,9 @@ func (c *copier) backup(ctx context.Context, b holdfast.Backup) (Copied, error) 
 			return done, err
 		}
 	}
-	total := int64(0)
-	for _, s := range m.Streams {
-		object, here := there[s.File]
-		report := func(n int64) { c.Progress(b.Ref, total+n, done.Size) }
-		if here {
-			err = c.same(ctx, b.Key(s.File), object, s, report)
-		} else {
-			err = c.object(ctx, fetcher, b.Key(s.File), s, report)
-			done.Sent += s.StoredSize
-		}
-		if err != nil {
-			return done, err
-		}
-		total += s.StoredSize
+	d := data{c, fetcher, m, map[string]bool{}, &done}
+	if err := d.fill(ctx, there); err != nil {
+		return done, err
 	}
 	if err := c.hold(ctx, b); err != nil {
 		return done, err
@@ -64,10 +56,14 @@ func (c *copier) backup(ctx context.Context, b holdfast.Backup) (Copied, error) 
 	if committed {
 		return done, nil
 	}
+	if err := d.again(ctx); err != nil {
+		return done, err
+	}
 	if err := c.to.Put(ctx, b.ManifestKey(), fetcher.doc); err != nil {
 		return done, taken(b.ManifestKey(), err)
 	}
-	return done, nil
+	// A sweep that had looked before the manifest was there may have gone on.
+	return done, d.again(ctx)
 }
 
 // manifest returns a backup's manifest, with its signature proven.
@@ -124,9 +120,10 @@ func (c *copier) present(ctx context.Context, ref holdfast.Ref) (map[string]hold
 }
 
 // hold copies the mark that holds the backup, if it has one. One that the target
-// has already holds it as well.
+// has already holds it as well. Nobody signs a mark, so where hosts write to the
+// source any of them may be a host's.
 func (c *copier) hold(ctx context.Context, b holdfast.Backup) error {
-	if !b.Held {
+	if !b.Held || c.HostQuota != nil {
 		return nil
 	}
 	r, err := c.from.Open(ctx, b.HoldKey(), 0, -1)

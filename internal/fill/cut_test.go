@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -171,9 +173,35 @@ func (zeroes) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// hollow shows objects that it has not kept.
+type hollow struct {
+	vault
+	made *sync.Map // sizes, by key
+}
+
+func (h hollow) CompleteUpload(_ context.Context, u holdfast.Upload, _ []holdfast.Part, size int64) error {
+	h.made.Store(u.Key, size)
+	return nil
+}
+
+func (h hollow) List(ctx context.Context, prefix string) iter.Seq2[holdfast.Object, error] {
+	return func(yield func(holdfast.Object, error) bool) {
+		for key, size := range h.made.Range {
+			if strings.HasPrefix(key.(string), prefix) && !yield(holdfast.Object{Key: key.(string), Size: size.(int64)}, nil) {
+				return
+			}
+		}
+		for o, err := range h.vault.List(ctx, prefix) {
+			if !yield(o, err) {
+				return
+			}
+		}
+	}
+}
+
 // sink takes parts, slowly, and keeps none.
 type sink struct {
-	vault
+	hollow
 	peak *atomic.Uint64
 }
 
@@ -185,10 +213,6 @@ func (s sink) SendPart(_ context.Context, _ holdfast.Upload, p holdfast.Part, bo
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	s.peak.Store(max(s.peak.Load(), m.HeapAlloc))
-	return nil
-}
-
-func (s sink) CompleteUpload(context.Context, holdfast.Upload, []holdfast.Part, int64) error {
 	return nil
 }
 
@@ -212,7 +236,7 @@ func zeroed(t *testing.T, size int64) Source {
 
 func TestMemoryStaysWithinAFewParts(t *testing.T) {
 	var peak atomic.Uint64
-	result, err := Run(t.Context(), zeroed(t, 1<<30), sink{memory(), &peak}, options())
+	result, err := Run(t.Context(), zeroed(t, 1<<30), sink{hollow{memory(), &sync.Map{}}, &peak}, options())
 	must(t, err)
 	if len(result.Copied) != 1 {
 		t.Fatalf("got %q", failures(result.Failed))
@@ -226,7 +250,7 @@ func TestMemoryStaysWithinAFewParts(t *testing.T) {
 
 // slow takes a second for each part, and notes how many are on their way.
 type slow struct {
-	vault
+	hollow
 	t    *testing.T
 	now  *atomic.Int32
 	most *atomic.Int32
@@ -242,16 +266,12 @@ func (s slow) SendPart(_ context.Context, _ holdfast.Upload, p holdfast.Part, _ 
 	return nil
 }
 
-func (s slow) CompleteUpload(context.Context, holdfast.Upload, []holdfast.Part, int64) error {
-	return nil
-}
-
 func TestLargePartsGoOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memory()
 		b.Limits.MaxParts = 10 // of which the fourth has 16 MiB, the fifth 32
 		var now, most atomic.Int32
-		result, err := Run(t.Context(), zeroed(t, 72<<20), slow{b, t, &now, &most}, options())
+		result, err := Run(t.Context(), zeroed(t, 72<<20), slow{hollow{b, &sync.Map{}}, t, &now, &most}, options())
 		must(t, err)
 		if len(result.Copied) != 1 || most.Load() != atOnce {
 			t.Errorf("%d parts at once at most, want %d; %s", most.Load(), atOnce, failures(result.Failed))

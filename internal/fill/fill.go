@@ -42,11 +42,19 @@ type Options struct {
 	// Keep returns what retention goes by in the target; ok is false for a job that
 	// it leaves alone. What it would delete at once is left out. Nil: nothing is.
 	Keep func(host, job string) (k holdfast.Keep, ok bool)
+	// HostQuota is set where hosts write to the source by themselves, so that its
+	// jobs, ids, sizes and holds are theirs to choose. It returns what a host may
+	// send of a job, or why it may send nothing of it. What a broker would not have
+	// let in is left out, and no backup is held in the target for a hold in the source.
+	HostQuota func(host, job string) (q holdfast.Quota, refusal string)
+	// HostSends reports whether hosts send backups of the job to the target; nil: they
+	// do. There an upload that is not finished may be a host's.
+	HostSends func(host, job string) bool
 	// HostKeys returns the keys that may have signed a host's manifests.
 	HostKeys func(host string) ([]ed25519.PublicKey, error)
 	// SkipSignature takes manifests that are signed with a key nobody knows.
 	SkipSignature bool
-	// DryRun says what would be copied, and proves nothing.
+	// DryRun says what would be copied, and proves no data.
 	DryRun bool
 	// Progress, if set, is called as bytes of a backup are copied.
 	Progress func(ref holdfast.Ref, done, total int64)
@@ -66,10 +74,13 @@ type Result struct {
 	Copied  []Copied `json:"copied"`  // the newest first
 	Present int      `json:"present"` // were there already
 	Left    []Left   `json:"left"`    // out, since retention would delete them
+	Refused []Left   `json:"refused"` // since no host may send them: see Options.HostQuota
 	Failed  []Failed `json:"failed"`
 	// Adopted is how many were left out because something else made them: they have
 	// nothing that a copy could be proven by.
 	Adopted int `json:"adopted,omitempty"`
+	// Unheld are those of Copied that are held in the source alone, for Options.HostQuota.
+	Unheld []holdfast.Ref `json:"unheld,omitempty"`
 }
 
 // Copied is a backup that is in the target now.
@@ -79,7 +90,7 @@ type Copied struct {
 	Sent int64        `json:"sent"` // bytes of them that were not there already
 }
 
-// Left is a backup that retention would delete at once.
+// Left is a backup that was left out, and why.
 type Left struct {
 	Ref     holdfast.Ref `json:"ref"`
 	Reasons []string     `json:"reasons"`
@@ -97,13 +108,16 @@ type Failed struct {
 // holdfast.ErrFull.
 func Run(ctx context.Context, from Source, to Target, o Options) (Result, error) {
 	o = o.withDefaults()
-	result := Result{DryRun: o.DryRun, Copied: []Copied{}, Left: []Left{}, Failed: []Failed{}}
-	missing, err := o.missing(ctx, from, to, &result)
+	result := Result{DryRun: o.DryRun, Copied: []Copied{}, Left: []Left{}, Refused: []Left{}, Failed: []Failed{}}
+	c := copier{Options: o, from: from, to: to}
+	missing, err := c.missing(ctx, &result)
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		return result, err
 	}
 	slices.SortFunc(missing, func(a, b holdfast.Backup) int { return strings.Compare(string(b.ID), string(a.ID)) })
-	c := copier{Options: o, from: from, to: to}
 	for _, b := range missing {
 		done, err := Copied{Ref: b.Ref, Size: b.DataSize()}, error(nil)
 		if !o.DryRun {
@@ -131,6 +145,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Keep == nil {
 		o.Keep = func(string, string) (holdfast.Keep, bool) { return holdfast.Keep{}, false }
+	}
+	if o.HostSends == nil {
+		o.HostSends = func(string, string) bool { return true }
 	}
 	if o.Progress == nil {
 		o.Progress = func(holdfast.Ref, int64, int64) {}

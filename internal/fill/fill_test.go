@@ -1,11 +1,15 @@
 package fill
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -63,6 +67,34 @@ func TestAnAppendOnlyServerIsFilled(t *testing.T) {
 		t.Fatalf("got %+v", result)
 	}
 	equal(t, "target", without(objects(t, a), "state/"), objects(t, b))
+}
+
+// What was cut off there can neither be gone on with nor removed.
+func TestWhatWasCutOffOnAnAppendOnlyServerIsNamed(t *testing.T) {
+	server := testenv.StartSSHD(t, testenv.SSHDOptions{Deny: testenv.DenyAll()})
+	a, b := memory(), dial(t, server)
+	ref := refOf("crm", 27)
+	backup(t, a, ref, 10<<20)
+	u, err := b.StartUpload(t.Context(), ref.Key("s0.sql.zst"))
+	must(t, err)
+	body := content(ref.Key("s0.sql.zst"), 10<<20)[:holdfast.MinPartSize]
+	must(t, b.(holdfast.Receiver).SendPart(t.Context(), u, holdfast.Part{Number: 1, Size: int64(len(body)), Sum: checksum("", body)}, bytes.NewReader(body)))
+	must(t, b.(io.Closer).Close())
+	var told error
+	o := options()
+	o.Done = func(_ Copied, err error) { told = err }
+	result, err := Run(t.Context(), a, dial(t, server), o)
+	must(t, err)
+	if len(result.Failed) != 1 || !errors.Is(told, holdfast.ErrExist) || !strings.Contains(result.Failed[0].Error, ref.Key("s0.sql.zst")) {
+		t.Errorf("got %+v, want it to name what is in the way", result)
+	}
+	// Whoever may delete takes it away.
+	must(t, os.RemoveAll(filepath.Join(server.Dir, filepath.Dir(ref.ManifestKey()))))
+	result, err = Run(t.Context(), a, dial(t, server), options())
+	must(t, err)
+	if len(result.Copied) != 1 {
+		t.Errorf("after that: got %+v", result)
+	}
 }
 
 func TestADryRunSaysWhatItWouldCopy(t *testing.T) {

@@ -9,22 +9,23 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/catalog"
+	"github.com/holdfast-backup/holdfast/internal/restore"
 	"github.com/holdfast-backup/holdfast/internal/retention"
 )
 
-// missing returns the backups of from that to lacks and would keep, and notes in
+// missing returns the backups of the source that the target lacks and would keep, and notes in
 // the result what it does not lack and would not keep. Both vaults are listed side
 // by side, one job at a time.
-func (o Options) missing(ctx context.Context, from, to holdfast.Lister, result *Result) ([]holdfast.Backup, error) {
-	next, stop := iter.Pull2(catalog.Jobs(ctx, to, holdfast.BackupsPrefix))
+func (c *copier) missing(ctx context.Context, result *Result) ([]holdfast.Backup, error) {
+	next, stop := iter.Pull2(catalog.Jobs(ctx, c.to, holdfast.BackupsPrefix))
 	defer stop()
 	there, err, more := next()
 	var missing []holdfast.Backup
-	for here, listed := range catalog.Jobs(ctx, from, holdfast.BackupsPrefix) {
+	for here, listed := range catalog.Jobs(ctx, c.from, holdfast.BackupsPrefix) {
 		if listed != nil {
 			return nil, fmt.Errorf("source: %w", listed)
 		}
-		if here.Name == "" || !o.Jobs(here.Host, here.Name) {
+		if here.Name == "" || !c.Jobs(here.Host, here.Name) {
 			continue
 		}
 		for more && err == nil && before(there, here) {
@@ -37,7 +38,7 @@ func (o Options) missing(ctx context.Context, from, to holdfast.Lister, result *
 		if more && there.Host == here.Host && there.Name == here.Name {
 			present = there.Backups
 		}
-		missing = append(missing, o.lacking(here, present, result)...)
+		missing = append(missing, c.lacking(ctx, here, present, result)...)
 	}
 	return missing, nil
 }
@@ -48,7 +49,7 @@ func before(a, b catalog.Job) bool {
 }
 
 // lacking returns what of a job is to be copied to where present is.
-func (o Options) lacking(job catalog.Job, present []holdfast.Backup, result *Result) []holdfast.Backup {
+func (c *copier) lacking(ctx context.Context, job catalog.Job, present []holdfast.Backup, result *Result) []holdfast.Backup {
 	there := map[holdfast.ID]holdfast.Backup{}
 	for _, b := range present {
 		if b.Committed {
@@ -62,39 +63,62 @@ func (o Options) lacking(job catalog.Job, present []holdfast.Backup, result *Res
 		case !b.Committed:
 		case b.Adopted() != nil:
 			result.Adopted++
-		case committed && holds(in, b):
+		case committed && c.holds(ctx, in, b):
 			result.Present++
 		default:
-			b.Held = b.Held || in.Held
 			lacking = append(lacking, b)
-			delete(there, b.ID) // that there is a manifest of it does not make it two
 		}
 	}
-	all := slices.Collect(maps.Values(there))
-	keep, ok := o.Keep(job.Host, job.Name)
-	if !ok {
-		return lacking
+	return c.wanted(job, c.admitted(ctx, job, lacking, there, result), there, result)
+}
+
+// wanted returns those of a job's lacking backups that retention would keep in the
+// target, beside what is there.
+func (c *copier) wanted(job catalog.Job, lacking []holdfast.Backup, there map[holdfast.ID]holdfast.Backup, result *Result) []holdfast.Backup {
+	unheld := map[holdfast.ID]bool{}
+	for i, b := range lacking {
+		in := there[b.ID]
+		unheld[b.ID] = c.HostQuota != nil && b.Held && !in.Held
+		lacking[i].Held = b.Held && c.HostQuota == nil || in.Held
+		delete(there, b.ID) // that there is a manifest of it does not make it two
 	}
 	doomed := map[holdfast.ID][]string{}
-	for _, d := range retention.Plan(keep, append(all, lacking...), o.Now()) {
-		if !d.Keep {
-			doomed[d.ID] = d.Reasons
+	if keep, ok := c.Keep(job.Host, job.Name); ok {
+		for _, d := range retention.Plan(keep, slices.AppendSeq(slices.Clone(lacking), maps.Values(there)), c.Now()) {
+			if !d.Keep {
+				doomed[d.ID] = d.Reasons
+			}
 		}
 	}
 	var wanted []holdfast.Backup
 	for _, b := range lacking {
-		if reasons, goes := doomed[b.ID]; goes {
+		reasons, goes := doomed[b.ID]
+		switch {
+		case goes && unheld[b.ID]:
+			result.Left = append(result.Left, Left{b.Ref, append(reasons, "held in the source, where a host may have made the mark")})
+		case goes:
 			result.Left = append(result.Left, Left{b.Ref, reasons})
-			continue
+		default:
+			if wanted = append(wanted, b); unheld[b.ID] {
+				result.Unheld = append(result.Unheld, b.Ref)
+			}
 		}
-		wanted = append(wanted, b)
 	}
 	return wanted
 }
 
-// holds reports whether a backup in the target has all the data objects of the
-// source's, as far as listings tell: a manifest alone restores nothing.
-func holds(there, here holdfast.Backup) bool {
+// holds reports whether a backup in the target has all the data of the source's, as
+// far as listings tell: a manifest alone restores nothing. Where the source has more,
+// its manifest tells what counts.
+func (c *copier) holds(ctx context.Context, there, here holdfast.Backup) bool {
+	if hasData(there, here) {
+		return true
+	}
+	named, err := c.named(ctx, here)
+	return err == nil && hasData(there, named) // else it is said when it is copied
+}
+
+func hasData(there, here holdfast.Backup) bool {
 	sizes := map[string]int64{}
 	for _, o := range there.Data {
 		sizes[o.Key] = o.Size
@@ -105,4 +129,20 @@ func holds(there, here holdfast.Backup) bool {
 		}
 	}
 	return true
+}
+
+// named returns the backup with the data that its manifest names. A file that somebody
+// has added beside it is not the backup's.
+func (c *copier) named(ctx context.Context, b holdfast.Backup) (holdfast.Backup, error) {
+	silent := *c
+	silent.Warn = func(string) {}
+	m, err := silent.manifest(ctx, restore.Direct(c.from, b.Ref))
+	if err != nil {
+		return b, err
+	}
+	b.Data = nil
+	for _, s := range m.Streams {
+		b.Data = append(b.Data, holdfast.Object{Key: b.Key(s.File), Size: s.StoredSize, ModTime: b.Manifest.ModTime})
+	}
+	return b, nil
 }

@@ -54,7 +54,7 @@ func (c *counted) Read(p []byte) (int, error) {
 }
 
 // object copies one object. Nothing is visible under its key before every byte
-// is proven.
+// is proven. If somebody else was faster it is read back like any that is there.
 func (c *copier) object(ctx context.Context, fetcher restore.Fetcher, key string, s holdfast.Stream, report func(int64)) error {
 	limits := c.to.UploadLimits()
 	if most := holdfast.MaxUpload(limits.MaxParts); s.StoredSize > most {
@@ -67,6 +67,7 @@ func (c *copier) object(ctx context.Context, fetcher restore.Fetcher, key string
 		return fmt.Errorf("read %q: %w", key, err)
 	}
 	defer stored.Close()
+	earlier := c.unfinished(ctx, key)
 	u, err := c.to.StartUpload(ctx, key)
 	if err != nil {
 		return fmt.Errorf("begin %q in target: %w", key, err)
@@ -77,10 +78,14 @@ func (c *copier) object(ctx context.Context, fetcher restore.Fetcher, key string
 		err = checkSum(key, sum, s)
 	}
 	if err == nil {
-		err = c.complete(ctx, u, parts, s)
+		err = c.complete(ctx, u, parts, s, earlier)
 	}
-	if err != nil {
-		c.abort(ctx, u)
+	if err == nil {
+		return nil
+	}
+	c.abort(ctx, u)
+	if object, there, unknown := c.look(ctx, key); unknown == nil && there {
+		return c.same(ctx, key, object, s, func(int64) {})
 	}
 	return err
 }
@@ -92,16 +97,15 @@ func checkSum(key string, sum hash.Hash, s holdfast.Stream) error {
 	return nil
 }
 
-// complete makes the object visible. If somebody else was faster it is read back
-// like any that is there.
-func (c *copier) complete(ctx context.Context, u holdfast.Upload, parts []holdfast.Part, s holdfast.Stream) error {
+// complete makes the object visible.
+func (c *copier) complete(ctx context.Context, u holdfast.Upload, parts []holdfast.Part, s holdfast.Stream, earlier []holdfast.Upload) error {
+	left := c.overtake(ctx, earlier)
 	err := c.to.CompleteUpload(ctx, u, parts, s.StoredSize)
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, holdfast.ErrExist):
-		c.abort(ctx, u)
-		return c.same(ctx, u.Key, holdfast.Object{Key: u.Key, Size: s.StoredSize}, s, func(int64) {})
+	case errors.Is(err, holdfast.ErrExist) && left > 0:
+		return fmt.Errorf("complete %q in target: an earlier upload of it is not finished, and may be the host's: %w", u.Key, err)
 	}
 	return fmt.Errorf("complete %q in target: %w", u.Key, err)
 }

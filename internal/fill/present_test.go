@@ -1,6 +1,8 @@
 package fill
 
 import (
+	"context"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +35,50 @@ func TestABackupWhoseDataIsGoneIsMadeWholeAgain(t *testing.T) {
 			if again.Present != 1 || len(again.Copied) > 0 {
 				t.Errorf("a second time: %+v", again)
 			}
+		})
+	}
+}
+
+// reads counts the bytes that are read from a vault.
+type reads struct {
+	vault
+	n *int64
+}
+
+func (r reads) Open(ctx context.Context, key string, offset, n int64) (io.ReadCloser, error) {
+	body, err := r.vault.Open(ctx, key, offset, n)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.TeeReader(body, count{r.n}), body}, nil
+}
+
+type count struct{ n *int64 }
+
+func (c count) Write(p []byte) (int, error) { *c.n += int64(len(p)); return len(p), nil }
+
+// What somebody has added beside a backup is none of it.
+func TestAFileBesideABackupIsNotMissed(t *testing.T) {
+	for name, o := range map[string]Options{"of a broker's": options(), "of the hosts' own": written()} {
+		t.Run(name, func(t *testing.T) {
+			a, b := memory(), signing(t)
+			for day := 25; day < 28; day++ {
+				backup(t, a, refOf("crm", day), 10_000)
+				put(t, a, refOf("crm", day).Key("x"), content("x", 60_000)) // more than the host may send
+				if day > 25 {
+					backup(t, b, refOf("crm", day), 10_000)
+				}
+			}
+			read := int64(0)
+			result, err := Run(t.Context(), a, reads{b, &read}, o)
+			must(t, err)
+			if result.Present != 2 || !slices.Equal(refs(result.Copied), []string{refOf("crm", 25).String()}) || read != 0 || len(result.Refused) > 0 {
+				t.Errorf("got %+v, and %d bytes read from the target", result, read)
+			}
+			equal(t, "target", without(objects(t, a), "/x"), objects(t, b))
 		})
 	}
 }

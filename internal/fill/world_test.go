@@ -90,7 +90,10 @@ var backends = map[string]func(t *testing.T) vault{
 
 // overSSH is a directory on a real OpenSSH server.
 func overSSH(t *testing.T, o testenv.SSHDOptions) vault {
-	server := testenv.StartSSHD(t, o)
+	return dial(t, testenv.StartSSHD(t, o))
+}
+
+func dial(t *testing.T, server *testenv.SSHD) vault {
 	v, err := sftp.New(sftp.Options{
 		Host: server.Host, Port: server.Port, User: server.User, Path: server.Path, Key: secret.New(server.Key),
 		HostKeys: []string{server.Fingerprint}, Create: true,

@@ -50,7 +50,7 @@ func (r Rounds) Retention(ctx context.Context, vaults map[string]holdfast.Vault,
 	var all []Cleaned
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(vaults)) {
-		o.Now, o.HostNamed = r.Now(), !r.Registry().Vouches(name)
+		o.Now, o.HostNamed = r.Now(), r.Registry().HostNamed(name)
 		policy := r.policies(name)
 		summary, err := retention.Run(ctx, vaults[name], func(host, job string) (holdfast.Keep, holdfast.Expect, bool) {
 			p, ok := policy(host, job)
