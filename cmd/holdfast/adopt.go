@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,8 +36,8 @@ func adoptCommand(o *options) *cobra.Command {
 		Short: "List backups that other programs have made, and how to have them watched",
 		Long: `Look through the configured vaults, or a directory, for backups that other programs
 have made, by the times in their names: spatie/laravel-backup, django-dbbackup,
-name_YYYYMMDD_HHMMSS.sql.gz, and a --pattern of your own with {year} {month} {day}
-{hour} {minute} {second} and *. Say what was found, what a policy would keep of it,
+name_YYYYMMDD_HHMMSS with .sql.gz, .tar.gz or the like behind it, and a --pattern of
+your own with {year} {month} {day} {hour} {minute} {second} and *. Say what was found, what a policy would keep of it,
 what was not recognised, and print the lines that have holdfast.yaml adopt it.
 
 It changes nothing. What is adopted is watched, and not deleted before delete: true
@@ -79,8 +80,25 @@ func (a *adoption) run(command *cobra.Command, o *options) error {
 		if err := one.print(command.OutOrStdout()); err != nil {
 			return err
 		}
+		if len(one.Jobs) == 0 && one.Unread.Files > 0 {
+			fmt.Fprintf(command.OutOrStdout(), "  for names of your own there is --pattern, such as --pattern '%s'\n", a.example(one.Unread.Examples))
+		}
 	}
 	return nil
+}
+
+// example returns a pattern for one of the names that were seen, if there is one with a
+// time in it.
+func (a *adoption) example(names []string) string {
+	for _, name := range names {
+		if name = strings.TrimPrefix(name, a.below+"/"); !adopt.Usable(name) || strings.Contains(name, "'") {
+			continue
+		}
+		if text, ok := pattern.Suggest(name); ok {
+			return text
+		}
+	}
+	return "dumps/crm_{year}{month}{day}.sql.gz"
 }
 
 func (a *adoption) check(o *options) error {

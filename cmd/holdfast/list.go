@@ -56,7 +56,7 @@ func listCommand(o *options) *cobra.Command {
 			}
 			listing, err := list(command.Context(), host, job)
 			if err != nil {
-				return err
+				return o.sought(err)
 			}
 			warnMissing(warner(command), listing.Missing)
 			shown := []listed{}
@@ -65,7 +65,7 @@ func listCommand(o *options) *cobra.Command {
 					shown = append(shown, l)
 				}
 			}
-			if err := show(command.OutOrStdout(), o.asJSON, shown, args); err != nil || len(listing.Missing) == 0 {
+			if err := o.show(command.OutOrStdout(), shown, args); err != nil || len(listing.Missing) == 0 {
 				return err
 			}
 			return cli.Silent(cli.ExitPartial)
@@ -76,12 +76,16 @@ func listCommand(o *options) *cobra.Command {
 }
 
 // show prints the backups, of the job where one was named.
-func show(w io.Writer, asJSON bool, shown []listed, of []string) error {
+func (o *options) show(w io.Writer, shown []listed, of []string) error {
 	switch {
-	case asJSON:
+	case o.asJSON:
 		return cli.JSON(w, map[string]any{"backups": shown})
 	case len(shown) == 0:
-		_, err := fmt.Fprintln(w, noBackups(of))
+		text := noBackups(of)
+		if o.broker != "" {
+			text += " in the vaults that the broker shows"
+		}
+		_, err := fmt.Fprintln(w, text)
 		return err
 	}
 	return printList(w, shown, time.Now())

@@ -46,9 +46,10 @@ func rootCommand() *cobra.Command {
 		Short: "Keep, watch and restore backups that the backed-up machine cannot destroy",
 		Long: `Keep, watch and restore backups that the backed-up machine cannot destroy.
 
-Commands reach the vault directly, by the configuration file. What only reads
-(list, restore, verify, url, monitor) also works through the broker, from any
-machine, with --broker and an operator's key.
+Commands reach the vault directly, by the configuration file. list, restore, verify
+and url also work through the broker, from any machine and without that file, with
+--broker and an operator's key; monitor too, where the file is. The broker shows the
+vaults that it signs for.
 
 A backup is named by its job, with the host and a time or an id where needed:
 crm, web1/crm@latest, crm@2025-10-28, crm@20251028T140000Z-9f3c2a7d.
@@ -75,6 +76,12 @@ of it failed.`,
 		statusCommand(&o), silenceCommand(&o), alertCommand(&o), adoptCommand(&o),
 		versionCommand(&o),
 	)
+	_ = root.RegisterFlagCompletionFunc("vault", o.completeVault)
+	for _, command := range []string{"list", "clean", "monitor", "restore", "verify", "url", "hold", "release", "silence"} {
+		if of, _, err := root.Find([]string{command}); err == nil {
+			of.ValidArgsFunction = o.completeJob
+		}
+	}
 	o.located(root)
 	return root
 }
@@ -87,7 +94,7 @@ func (o *options) load(ctx context.Context) (*config.Holdfast, error) {
 	}
 	c, err := readConfig(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = cli.Hint(err, howToFind)
+		err = cli.Hint(err, "%s", o.howToFind())
 	}
 	if err != nil {
 		return nil, cli.Usage(err)
@@ -129,10 +136,16 @@ func readConfig(ctx context.Context, path string) (*config.Holdfast, error) {
 	return config.ParseHoldfast(name, text)
 }
 
-const howToFind = "make one with `holdfast init`, or name it with --config; or use --broker"
+// howToFind says how to come by a configuration, or to do without.
+func (o *options) howToFind() string {
+	if o.broker != "" {
+		return "this needs holdfast.yaml, also with --broker or $HOLDFAST_BROKER: run it where that is, or name it with --config; list, restore, verify and url do without through the broker"
+	}
+	return "make one with `holdfast init`, or name it with --config; list, restore, verify and url do without, through the broker (--broker)"
+}
 
 // find returns the path of holdfast.yaml.
 func (o *options) find() (string, error) {
 	path, err := cli.FindConfig(o.configPath, "HOLDFAST_CONFIG", "holdfast.yaml")
-	return path, cli.Hint(err, howToFind)
+	return path, cli.Hint(err, "%s", o.howToFind())
 }

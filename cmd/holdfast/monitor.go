@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -41,9 +43,14 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
 			if tell && (o.broker != "" || run.DryRun || run.Only != nil) {
 				return cli.Usage(errors.New("--alert: goes with neither --broker nor --dry-run nor a job"))
 			}
-			c, vaults, err := o.watched(command.Context())
+			c, vaults, hidden, err := o.watched(command.Context())
 			if err != nil {
 				return err
+			}
+			for _, name := range hidden {
+				if !quiet {
+					warner(command)(fmt.Sprintf("vault %q is not judged: the broker does not show it", name))
+				}
 			}
 			if len(args) == 1 {
 				if _, err := named(c, args[0]); err != nil {
@@ -95,33 +102,47 @@ Exit codes: 0 all healthy, 1 something is unhealthy or the vault can't be judged
 }
 
 // watched returns the vaults to judge: the configured ones, or what the broker
-// shows of those that it signs for.
-func (o *options) watched(ctx context.Context) (*config.Holdfast, map[string]monitor.Vault, error) {
+// shows of those that it signs for. hidden are configured ones that it does not show.
+func (o *options) watched(ctx context.Context) (c *config.Holdfast, views map[string]monitor.Vault, hidden []string, err error) {
 	if o.broker == "" {
 		c, vaults, err := o.direct(ctx)
-		return c, rounds.ToMonitor(vaults), err
+		return c, rounds.ToMonitor(vaults), nil, err
 	}
-	c, err := o.load(ctx)
+	c, err = o.load(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	registry, err := c.Registry()
 	if err != nil {
-		return nil, nil, cli.Usage(err)
+		return nil, nil, nil, cli.Usage(err)
 	}
 	broker, err := o.client()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	health, err := broker.Health(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	views := map[string]monitor.Vault{}
+	if o.vault != "" {
+		if err := operator.Shown(health, o.vault); err != nil {
+			return nil, nil, nil, o.sought(err)
+		}
+	}
+	for name := range o.wanted(c) {
+		if _, shown := health.Vaults[name]; !shown {
+			hidden = append(hidden, name)
+		}
+	}
+	slices.Sort(hidden)
+	views = map[string]monitor.Vault{}
 	for name := range health.Vaults {
 		if o.vault == "" || name == o.vault {
 			views[name] = operator.View{Client: broker, Vault: name, Adopts: registry.Adopts}
 		}
 	}
-	return c, views, nil
+	if len(views) == 0 {
+		return nil, nil, nil, cli.Hint(errors.New("judge through the broker: it shows no vault"), "run it where the keys of the vaults are, without --broker and $HOLDFAST_BROKER")
+	}
+	return c, views, hidden, nil
 }

@@ -92,7 +92,7 @@ func (p *opening) choosing(command *cobra.Command, o *options, selector string, 
 	}
 	found, missing, err := operator.Find(command.Context(), backups, s, time.Now())
 	if err != nil {
-		return nil, err
+		return nil, o.sought(err)
 	}
 	warnMissing(warn, missing)
 	if found.Places[0].Adopted() != nil {

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,6 +41,18 @@ func (o *options) backups(ctx context.Context) (operator.Backups, error) {
 func (o *options) remote() (operator.Backups, error) {
 	c, err := o.client()
 	return &operator.Remote{Client: c, Vault: o.vault}, err
+}
+
+// sought adds to the error of a search through the broker where else to look: it
+// shows the vaults that it signs for, and no others.
+func (o *options) sought(err error) error {
+	if _, ok := errors.AsType[*operator.NotShownError](err); ok {
+		return cli.Usage(cli.Hint(err, "a vault that the broker cannot sign for, such as a server reached by SFTP, is read where holdfast.yaml and its key are, without --broker"))
+	}
+	if o.broker != "" && errors.Is(err, holdfast.ErrNotExist) {
+		return cli.Hint(err, "the broker shows only the vaults that it signs for; what hosts send elsewhere, by SFTP say, is found without --broker, where holdfast.yaml is")
+	}
+	return err
 }
 
 // operator returns the view of the vaults themselves, and the vaults. One that
@@ -118,9 +132,28 @@ func (o *options) wanted(c *config.Holdfast) map[string]config.Vault {
 }
 
 func openVaults(ctx context.Context, vaults map[string]config.Vault) (map[string]holdfast.Vault, error) {
-	return site.Vaults(ctx, vaults, func(string) open.Options {
-		return open.Options{Secrets: secrets(), Now: time.Now}
-	})
+	all := map[string]holdfast.Vault{}
+	for name, v := range vaults {
+		opened, err := site.Vaults(ctx, map[string]config.Vault{name: v}, func(string) open.Options {
+			return open.Options{Secrets: secrets(), Now: time.Now}
+		})
+		if err != nil {
+			return nil, besideAdopted(v, err)
+		}
+		all[name] = opened[name]
+	}
+	return all, nil
+}
+
+// besideAdopted adds to what the system refused in a directory of adopted files that
+// Holdfast writes there, too.
+func besideAdopted(v config.Vault, err error) error {
+	var hinted interface{ Hint() string }
+	if v.Disk == nil || len(v.Adopt) == 0 || errors.As(err, &hinted) || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	own := filepath.Join(v.Disk.Path, ".holdfast")
+	return cli.Hint(err, "Holdfast keeps its own files beside the adopted ones, in %s: make that for the user that runs this: install -d -o %d -m 0700 %s", own, os.Geteuid(), own)
 }
 
 // secrets returns what fetches the secrets that the configuration refers to, on
@@ -145,11 +178,14 @@ func rules(c *config.Holdfast) (rounds.Rounds, error) {
 	return rounds.Rounds{Registry: func() *config.Registry { return registry }, Now: time.Now}, nil
 }
 
+// throughBroker says what needs no vault of its own.
+const throughBroker = "through the broker there are list, restore, verify and url, and monitor where holdfast.yaml is too"
+
 // onlyDirect refuses --broker for what is not offered over the network.
 func (o *options) onlyDirect(what string) error {
 	if o.broker == "" {
 		return nil
 	}
 	return cli.Usage(cli.Hint(fmt.Errorf("%s: not offered through the broker", what),
-		"run it where the configuration and the vault are: what only reads is offered over the network, what deletes or pins is not"))
+		"run it where the configuration and the vault are, without --broker and $HOLDFAST_BROKER; "+throughBroker))
 }

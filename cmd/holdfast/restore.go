@@ -22,7 +22,7 @@ import (
 type restoration struct {
 	opening
 	to, into                  string
-	stdout                    bool
+	stdout, list              bool
 	streams                   []string
 	paths                     []string
 	force, noOwner, trustHost bool
@@ -33,7 +33,7 @@ type restoration struct {
 func restoreCommand(o *options) *cobra.Command {
 	r := restoration{opening: opening{asks: true}}
 	command := &cobra.Command{
-		Use:   "restore BACKUP (--to DIR | --into DATABASE | --stdout)",
+		Use:   "restore BACKUP (--to DIR | --into DATABASE | --stdout | --list)",
 		Short: "Bring a backup back: into a directory, a database, or standard output",
 		Long: `Bring a backup back. Signature, sizes and hashes are proven before anything bears
 its final name or a database commits; nothing that exists is overwritten.
@@ -42,6 +42,7 @@ its final name or a database commits; nothing that exists is overwritten.
 --into restores one dump: postgres://user@host/db, mysql://user@host/db,
 sqlite:PATH; env:NAME or file:PATH where the URL holds a password.
 --stdout writes one stream.
+--list prints the names in archives, for --path, and restores nothing.
 --raw --to DIR copies an adopted backup's files as they are, under their own names.`,
 		Example: `  holdfast restore crm --to /srv/restored -i identity.txt
   holdfast restore web1/crm@2025-10-28 --into env:RESTORE_URL -i identity.txt
@@ -55,7 +56,8 @@ sqlite:PATH; env:NAME or file:PATH where the URL holds a password.
 	flags.StringVar(&r.to, "to", "", "directory to restore into")
 	flags.StringVar(&r.into, "into", "", "database to restore into")
 	flags.BoolVar(&r.stdout, "stdout", false, "write the plain stream to standard output")
-	flags.StringArrayVar(&r.streams, "stream", nil, "this stream of the backup only; may be repeated with --to")
+	flags.BoolVar(&r.list, "list", false, "print the names of the files in archives, and write nothing")
+	flags.StringArrayVar(&r.streams, "stream", nil, "this stream of the backup only; may be repeated with --to and --list")
 	flags.StringArrayVar(&r.paths, "path", nil, "with --to: only what lies at or under this path of an archive; may be repeated")
 	flags.BoolVar(&r.force, "force", false, "with --into: also into a database that is not empty")
 	flags.BoolVar(&r.noOwner, "no-owner", false, "do not restore owners")
@@ -67,11 +69,11 @@ sqlite:PATH; env:NAME or file:PATH where the URL holds a password.
 }
 
 func (r *restoration) run(command *cobra.Command, o *options, selector string) error {
-	if err := cli.ExactlyOne(command, "to", "into", "stdout"); err != nil {
+	if err := cli.ExactlyOne(command, "to", "into", "stdout", "list"); err != nil {
 		return err
 	}
-	if len(r.streams) > 1 && r.to == "" {
-		return cli.Usage(errors.New("--stream: want one only, unless with --to"))
+	if len(r.streams) > 1 && r.to == "" && !r.list {
+		return cli.Usage(errors.New("--stream: want one only, unless with --to or --list"))
 	}
 	if len(r.paths) > 0 && r.to == "" {
 		return cli.Usage(errors.New("--path: goes with --to"))
@@ -79,8 +81,10 @@ func (r *restoration) run(command *cobra.Command, o *options, selector string) e
 	if r.raw {
 		return r.runRaw(command, o, selector)
 	}
-	if r.stdout && o.asJSON {
-		return cli.Usage(errors.New("--json: does not go with --stdout"))
+	for flag, given := range map[string]bool{"--stdout": r.stdout, "--list": r.list} {
+		if given && o.asJSON {
+			return cli.Usage(fmt.Errorf("--json: does not go with %s", flag))
+		}
 	}
 	began := time.Now()
 	progress := cli.NewProgress(command.ErrOrStderr(), r.quiet, time.Now)
@@ -97,6 +101,9 @@ func (r *restoration) run(command *cobra.Command, o *options, selector string) e
 		return again, err
 	})
 	progress.Done()
+	if errors.Is(err, restore.ErrNotFound) {
+		err = cli.Hint(err, "`holdfast restore %s --list` with the same identity prints the names there are", found.Ref)
+	}
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", found.Ref, err)
 	}
@@ -129,6 +136,10 @@ func (r *restoration) write(command *cobra.Command, backup *restore.Backup) (wri
 	case r.to != "":
 		written, err := backup.ToDir(ctx, r.to, restore.DirOptions{Streams: r.streams, Paths: r.paths, NoOwner: r.noOwner})
 		return written, true, err
+	case r.list:
+		out := &begunWriter{Writer: command.OutOrStdout()}
+		err := r.listMembers(ctx, backup, out)
+		return nil, !out.begun, err
 	case r.stdout:
 		widen(command.OutOrStdout())
 		out := &begunWriter{Writer: command.OutOrStdout()}

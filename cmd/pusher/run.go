@@ -146,12 +146,16 @@ func (r *reporting) run(command *cobra.Command, c *config.Pusher, jobs []push.Jo
 	if r.quiet {
 		level = slog.LevelWarn
 	}
-	d.Log = cli.Logger(command.ErrOrStderr(), level)
+	log := cli.Logger(command.ErrOrStderr(), level)
+	watched := !r.quiet && cli.IsTerminal(command.ErrOrStderr())
 	progress := cli.NewProgress(command.ErrOrStderr(), r.quiet, time.Now)
 	var outcomes []push.Outcome
 	for _, job := range jobs {
 		if d.Destinations, err = to.of(job.Name); err != nil {
 			return err
+		}
+		if d.Log = log; watched {
+			d.Log = slog.New(newTrouble(log.Handler(), progress.Say))
 		}
 		d.Progress = func(p push.Progress) {
 			progress.Set(fmt.Sprintf("%s/%s: %s %s", c.Host, job.Name, p.Stage, p.Stream), max(p.Plain, p.Stored), 0)
@@ -238,45 +242,3 @@ func warnings(o push.Outcome) []string {
 	}
 	return all
 }
-
-// verdict returns nil if all of the jobs are well, else the error with the exit
-// code. What failed was told already, job by job; where that was JSON, standard
-// error says it once more in words, else how many they were.
-func verdict(outcomes []push.Outcome, jobs int, inWords bool) error {
-	var errs []error
-	wholly := 0
-	for _, o := range outcomes {
-		if o.Status == push.Failed {
-			wholly++
-		}
-		if err := o.Err(); err != nil {
-			errs = append(errs, fmt.Errorf("%s/%s: %w", o.Host, o.Job, err))
-		}
-	}
-	failed := len(errs)
-	stopped := jobs - len(outcomes)
-	if stopped > 0 {
-		errs = append(errs, fmt.Errorf("stopped before %d more jobs", stopped))
-		wholly += stopped
-	}
-	if len(errs) == 0 {
-		return nil
-	}
-	err := errors.Join(errs...)
-	if inWords && stopped == 0 {
-		err = counted{err, failed, jobs}
-	}
-	if wholly == jobs {
-		return err
-	}
-	return cli.Partial(err)
-}
-
-// counted is the failure of jobs of which each was told already.
-type counted struct {
-	error
-	failed, jobs int
-}
-
-func (c counted) Error() string { return fmt.Sprintf("%d of %d jobs failed", c.failed, c.jobs) }
-func (c counted) Unwrap() error { return c.error }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-backup/holdfast/internal/cli"
+	"github.com/holdfast-backup/holdfast/internal/testenv"
 	"github.com/holdfast-backup/holdfast/internal/token"
 )
 
@@ -104,4 +105,47 @@ func TestTheFirstConfigurationFileThatIsThereCounts(t *testing.T) {
 	t.Setenv(variable, "/from/variable")
 	find("", "/from/variable")
 	find("/from/flag", "/from/flag")
+}
+
+func TestADirectoryThatLetsNobodyInHasNoConfiguration(t *testing.T) {
+	const variable, name = "CLI_TEST_CONFIG", "test.yaml"
+	t.Setenv(variable, "")
+	base := t.TempDir()
+	here, user := filepath.Join(base, "here"), filepath.Join(base, "user")
+	own := filepath.Join(user, "holdfast", name)
+	for _, path := range []string{filepath.Join(here, name), own} {
+		if err := cli.NewFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(here)
+	t.Setenv("XDG_CONFIG_HOME", user)
+	mode := func(dir string, mode fs.FileMode) {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.Chmod(dir, 0o700) })
+	}
+	// The directories above it, which t.TempDir makes for the test's user alone.
+	for dir := base; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		mode(dir, 0o755)
+	}
+	find := func() (path string, err error) {
+		testenv.Unprivileged(t, func() { path, err = cli.FindConfig("", variable, name) })
+		return path, err
+	}
+	mode(user, 0o755)
+	mode(filepath.Join(user, "holdfast"), 0o755)
+	mode(here, 0o000)
+	if got, err := find(); err != nil || got != own {
+		t.Errorf("here is closed: got %q, %v; want %q", got, err, own)
+	}
+	mode(filepath.Join(user, "holdfast"), 0o000)
+	if _, err := find(); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "it is in none of") {
+		t.Errorf("both are closed: got %v, want that there is none, and which could not be looked at", err)
+	}
+	mode(here, 0o755)
+	if got, err := find(); err != nil || got != name {
+		t.Errorf("here is open, with a file that is not: got %q, %v; want %q", got, err, name)
+	}
 }

@@ -10,7 +10,9 @@ import (
 
 // FindConfig returns the path of a configuration file: the one given on the
 // command line, else the one the environment variable names, else the first of
-// ./name, the user's and the machine's own that is there.
+// ./name, the user's and the machine's own that is there. The first two do not count
+// where their directory lets this user see nothing: whoever starts a program as
+// another user leaves it in a directory, and with a home, that may be closed to it.
 func FindConfig(given, variable, name string) (string, error) {
 	if given != "" {
 		return given, nil
@@ -22,13 +24,25 @@ func FindConfig(given, variable, name string) (string, error) {
 	if dir, err := os.UserConfigDir(); err == nil {
 		candidates = append(candidates, filepath.Join(dir, "holdfast", name))
 	}
-	candidates = append(candidates, filepath.Join(SystemConfigDir, name))
+	var closed []error
 	for _, path := range candidates {
-		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		_, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			closed = append(closed, err)
+		case !errors.Is(err, fs.ErrNotExist):
 			return path, nil
 		}
 	}
-	return "", Usage(fmt.Errorf("find %s: it is in none of %v", name, candidates))
+	system := filepath.Join(SystemConfigDir, name)
+	if _, err := os.Stat(system); !errors.Is(err, fs.ErrNotExist) {
+		return system, nil
+	}
+	err := fmt.Errorf("find %s: it is in none of %v", name, append(candidates, system))
+	for _, c := range closed {
+		err = fmt.Errorf("%w; %w", err, c)
+	}
+	return "", Usage(err)
 }
 
 // SystemConfigDir is where the machine's own configuration is.

@@ -52,6 +52,17 @@ func (p *Progress) Set(label string, done, total int64) {
 	fmt.Fprint(p.w, "\r\x1b[K", progressLine(label, done, total, now.Sub(p.start)))
 }
 
+// Say prints a line above that of the progress. Only where progress is drawn.
+func (p *Progress) Say(line string) {
+	if p.w == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprint(p.w, "\r\x1b[K", line, "\n")
+	p.drawn, p.shown = time.Time{}, false
+}
+
 // Done removes the line.
 func (p *Progress) Done() {
 	if p.w == nil {

@@ -56,3 +56,19 @@ func TestProgressDrawsSeldomAndTakesItsLineAway(t *testing.T) {
 		t.Errorf("Done drew %q where nothing was shown", strings.ToValidUTF8(b.String(), "?"))
 	}
 }
+
+func TestWhatIsSaidStandsAboveTheProgress(t *testing.T) {
+	var b bytes.Buffer
+	now := time.Unix(1e9, 0)
+	p := &Progress{w: &b, now: func() time.Time { return now }}
+	p.Set("crm", 1, 0)
+	now = now.Add(4 * time.Second)
+	p.Say("nas: trying again")
+	p.Set("crm", 12e6, 0) // drawn at once, by the clock it had
+	p.Done()
+	const clear = "\r\x1b[K"
+	want := clear + "crm  1B  0s" + clear + "nas: trying again\n" + clear + "crm  12MB  3MB/s  4s" + clear
+	if b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}

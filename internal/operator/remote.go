@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -41,7 +43,42 @@ func (r *Remote) List(ctx context.Context, host, job string) (Listing, error) {
 		}
 	}
 	slices.SortStableFunc(l.Entries, newestFirst)
+	if r.Vault != "" && len(l.Entries)+len(l.Missing) == 0 {
+		return l, r.shown(ctx) // nothing in it, or nothing seen of it
+	}
 	return l, nil
+}
+
+// NotShownError: the broker does not show a vault, be it because there is none of
+// that name or because it cannot sign for it.
+type NotShownError struct {
+	Vault string
+	Shown []string // those that it does show
+}
+
+func (e *NotShownError) Error() string {
+	shown := "none"
+	if len(e.Shown) > 0 {
+		shown = strings.Join(e.Shown, ", ")
+	}
+	return fmt.Sprintf("look into vault %q: the broker does not show it; it shows %s", e.Vault, holdfast.Printable(shown))
+}
+
+// shown returns a NotShownError unless the broker shows the vault that is asked for.
+func (r *Remote) shown(ctx context.Context) error {
+	health, err := r.Client.Health(ctx)
+	if err != nil {
+		return err
+	}
+	return Shown(health, r.Vault)
+}
+
+// Shown returns a NotShownError unless the broker, by its health, shows the vault.
+func Shown(health api.Health, vault string) error {
+	if _, ok := health.Vaults[vault]; ok {
+		return nil
+	}
+	return &NotShownError{vault, slices.Sorted(maps.Keys(health.Vaults))}
 }
 
 // Fetcher implements Backups.

@@ -82,6 +82,10 @@ func (p Pattern) Match(file string) (Reading, error) {
 	}
 	m := matcher{text: text, base: offset}
 	for _, elements := range p.sequences {
+		// Most endings are other ones: not worth a try at every place of the text.
+		if last := elements[len(elements)-1]; !strings.HasSuffix(text, last.literal) {
+			continue
+		}
 		m.elements, m.from, m.to = elements, -1, -1
 		m.at(0, 0)
 	}

@@ -27,7 +27,9 @@ const (
 	// DBBackup is django-dbbackup, as it names files by itself:
 	// [database-][server-]YYYY-MM-DD-HHMMSS.ext, with .gz and .gpg after it or not.
 	DBBackup = "dbbackup"
-	// Stamp is name_YYYYMMDD_HHMMSS.sql.gz, as many scripts write it.
+	// Stamp is name_YYYYMMDD_HHMMSS and an ending, as many scripts write it: .sql, .dump
+	// or .tar and then .gz, .bz2, .xz or .zst; or .tgz or .zip; with .gpg or .age after
+	// it or not. What is not compressed is half of something as often as not.
 	Stamp = "stamp"
 )
 
@@ -35,12 +37,35 @@ const (
 // them: the strictest first.
 func Known() []string { return []string{Spatie, Stamp, DBBackup} }
 
-// known is what the names stand for: each matches the last part of a path, in
+// known returns what a name stands for: each matches the last part of a path, in
 // whatever folder. Where there are several, any of them.
-var known = map[string][]string{
-	Spatie:   {"{year}-{month}-{day}-{hour}-{minute}-{second}.zip"},
-	Stamp:    {"*_{year}{month}{day}_{hour}{minute}{second}.sql.gz"},
-	DBBackup: {"{year}-{month}-{day}-{hour}{minute}{second}.*", "*-{year}-{month}-{day}-{hour}{minute}{second}.*"},
+func known(name string) (sequences []string, ok bool) {
+	switch name {
+	case Spatie:
+		return []string{"{year}-{month}-{day}-{hour}-{minute}-{second}.zip"}, true
+	case Stamp:
+		return stamps(), true
+	case DBBackup:
+		return []string{"{year}-{month}-{day}-{hour}{minute}{second}.*", "*-{year}-{month}-{day}-{hour}{minute}{second}.*"}, true
+	}
+	return nil, false
+}
+
+// stamps returns what Stamp stands for, one for each ending.
+func stamps() []string {
+	endings := []string{".tgz", ".zip"}
+	for _, kind := range []string{".sql", ".dump", ".tar"} {
+		for _, compressed := range []string{".gz", ".bz2", ".xz", ".zst"} {
+			endings = append(endings, kind+compressed)
+		}
+	}
+	var all []string
+	for _, ending := range endings {
+		for _, encrypted := range []string{"", ".gpg", ".age"} {
+			all = append(all, "*_{year}{month}{day}_{hour}{minute}{second}"+ending+encrypted)
+		}
+	}
+	return all
 }
 
 // Pattern is a pattern of names. The zero Pattern matches nothing.
@@ -85,7 +110,7 @@ const (
 // have is midnight's.
 func Parse(text string) (Pattern, error) {
 	p := Pattern{text: text}
-	sequences, isKnown := known[text]
+	sequences, isKnown := known(text)
 	if p.anywhere = isKnown; !isKnown {
 		sequences = []string{text}
 	}

@@ -43,6 +43,18 @@ func TestMatch(t *testing.T) {
 		{"a date in the server's name", "dbbackup", "db-2020-01-01-000000-2025-10-28-140000.dump", "2025-10-28 14:00:00", "db-2020-01-01-000000.dump", nil},
 
 		{"stamp", "stamp", "/var/crm_20251028_020000.sql.gz", "2025-10-28 02:00:00", "crm.sql.gz", nil},
+		{"stamp of an encrypted dump", "stamp", "/var/crm_20261102_023000.sql.gz.gpg", "2026-11-02 02:30:00", "crm.sql.gz.gpg", nil},
+		{"and with age", "stamp", "crm_20261102_023000.dump.zst.age", "2026-11-02 02:30:00", "crm.dump.zst.age", nil},
+		{"stamp of an archive", "stamp", "media_20261101_105140.tar.gz", "2026-11-01 10:51:40", "media.tar.gz", nil},
+		{"a short ending", "stamp", "media_20261101_105140.tgz", "2026-11-01 10:51:40", "media.tgz", nil},
+		{"stamp of a zip", "stamp", "site_20261101_105140.zip.gpg", "2026-11-01 10:51:40", "site.zip.gpg", nil},
+		{"a date in the name before it", "stamp", "crm_20200101_000000_20261101_105140.tar.xz", "2026-11-01 10:51:40", "crm_20200101_000000.tar.xz", nil},
+		{"stamp needs a name", "stamp", "20261101_105140.tar.gz", "", "", pattern.ErrNoMatch},
+		{"and no more after it", "stamp", "media_20261101_105140.tar.gz.partial", "", "", pattern.ErrNoMatch},
+		{"and nothing between", "stamp", "media_20261101_105140-2.tar.gz", "", "", pattern.ErrNoMatch},
+		{"and no other kind", "stamp", "access_20261101_105140.log.gz", "", "", pattern.ErrNoMatch},
+		{"and no archive as it is written", "stamp", "media_20261101_105140.tar", "", "", pattern.ErrNoMatch},
+		{"and a time that there is", "stamp", "media_20261301_105140.tar.gz", "", "", pattern.ErrNoTime},
 		{"stamp is of compressed dumps", "stamp", "crm_20251028_020000.sql", "", "", pattern.ErrNoMatch},
 
 		{"one's own", "dumps/crm_{year}{month}{day}.sql.gz", "dumps/crm_20251028.sql.gz", "2025-10-28 00:00:00", "crm.sql.gz", nil},

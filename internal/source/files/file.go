@@ -37,14 +37,21 @@ func (a *archiver) addFile(at place, st unix.Stat_t) error {
 		a.changed(at, "became something else before it was read, and is not stored")
 		return nil
 	}
+	if a.look != nil {
+		a.facts.Stats["files"]++
+		return nil
+	}
 	h := a.header(at, st)
 	h.Typeflag, h.Size = tar.TypeReg, st.Size
 	if err := a.write(h); err != nil {
 		return err
 	}
 	n, err := a.copy(file, st.Size)
-	if err != nil && (n < 0 || !a.options.SkipUnreadable) {
+	switch {
+	case err != nil && n < 0:
 		return fmt.Errorf("archive %q: %w", at.path, cause(err))
+	case err != nil && !a.options.SkipUnreadable:
+		return &UnreadableError{at.path, cause(err)}
 	}
 	if n < st.Size {
 		if err := a.pad(st.Size - n); err != nil {

@@ -119,34 +119,19 @@ func (s *Source) checkEmpty(stored map[string]int64) error {
 		return nil
 	}
 	for _, p := range s.options.Include {
-		n := int64(0)
-		for q, files := range stored {
-			if q == p || strings.HasPrefix(q, strings.TrimSuffix(p, "/")+"/") {
-				n += files
-			}
-		}
-		if n == 0 {
+		if s.below(p, stored) == 0 {
 			return fmt.Errorf("include %q: holds no regular file, and allow_empty is not set", p)
 		}
 	}
 	return nil
 }
 
-// Examine implements holdfast.Source. It looks at the included paths
-// themselves, not at everything below.
-func (s *Source) Examine(ctx context.Context) []holdfast.Examination {
-	var found []holdfast.Examination
-	for _, p := range s.options.Include {
-		e := holdfast.Examination{Name: "files " + p, OK: true, Detail: "readable"}
-		if err := readable(p); err == io.EOF {
-			if !s.options.AllowEmpty {
-				e.OK, e.Detail, e.Hint = false, "is an empty directory", "is something to be mounted there? if not, set allow_empty: true"
-			}
-		} else if err != nil {
-			e.OK, e.Detail = false, err.Error()
-			e.Hint = "check the path, and that this user may read it"
+// below returns how many files were stored of an included path and of those below it.
+func (s *Source) below(p string, stored map[string]int64) (n int64) {
+	for q, files := range stored {
+		if q == p || strings.HasPrefix(q, strings.TrimSuffix(p, "/")+"/") {
+			n += files
 		}
-		found = append(found, e)
 	}
-	return found
+	return n
 }

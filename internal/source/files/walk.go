@@ -19,6 +19,7 @@ type archiver struct {
 	*Source
 	ctx     context.Context
 	tar     *tar.Writer
+	look    *survey // not nil: only look, and archive nothing
 	facts   *holdfast.Facts
 	entries int64
 	owners  owners
@@ -154,11 +155,13 @@ func (a *archiver) lost(at place, err error) error {
 		a.facts.Warn(fmt.Sprintf("%q: vanished before it was read", at.path))
 	case errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR):
 		a.changed(at, "became something else before it was read, and is not stored")
+	case a.look != nil:
+		a.look.miss(&UnreadableError{at.path, cause(err)})
 	case a.options.SkipUnreadable:
 		a.facts.Stats["skipped"]++
 		a.facts.Warn(fmt.Sprintf("%q: %v", at.path, cause(err)))
 	default:
-		return fmt.Errorf("archive %q: %w", at.path, cause(err))
+		return &UnreadableError{at.path, cause(err)}
 	}
 	return nil
 }
@@ -170,6 +173,9 @@ func (a *archiver) changed(at place, how string) {
 
 func (a *archiver) write(h *tar.Header) error {
 	a.entries++
+	if a.look != nil {
+		return nil
+	}
 	return a.tar.WriteHeader(h)
 }
 
