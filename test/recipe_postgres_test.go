@@ -43,6 +43,7 @@ func newCRM(t *testing.T) *crm {
 	key := cloud.NewKey(t, "", "listBuckets", "listFiles", "readFiles", "writeFiles", "deleteFiles", "shareFiles", "readBuckets")
 	r.env = append(r.env, "AWS_REGION="+store.Region)
 	r.spots = map[string]string{"offsite": filepath.Join(store.Dir, cloud.Bucket), "box": filepath.Join(c.box.Dir, "crm"), "local": filepath.Join(r.dir, "local")}
+	must(t, os.Mkdir(r.spots["local"], 0o700))
 	for name, text := range map[string]string{
 		"b2.id": key.ID, "b2.key": key.Secret, "box-owner.key": c.box.Key, "slack.webhook": c.slack.hook.URL + slackHookPath,
 		"crm1/box.key": c.box.Key, "crm1/crm.url": c.source,

@@ -101,6 +101,9 @@ func (p peer) install(b *testing.B, dir, recipient, dump string) {
 
 func diskPeer(b *testing.B, dir string) peer {
 	vault := filepath.Join(dir, "vault")
+	if err := os.Mkdir(vault, 0o700); err != nil {
+		b.Fatal(err)
+	}
 	return peer{name: "disk", vault: "{ disk: { path: " + vault + " } }", to: "{ disk: { path: " + vault + " } }", remote: filepath.Join(dir, "rclone") + "/", env: rcloneEnv(dir)}
 }
 

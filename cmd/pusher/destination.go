@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -24,12 +25,13 @@ import (
 // destinations makes the destinations of a host.
 type destinations struct {
 	config  *config.Pusher
+	log     *slog.Logger              // of the vaults that this host reaches by itself
 	brokers map[string]*client.Client // by the destination's name
 }
 
 // newDestinations checks how the brokers are reached. Nothing is opened yet.
-func newDestinations(c *config.Pusher, key ed25519.PrivateKey) (*destinations, error) {
-	d := &destinations{config: c, brokers: map[string]*client.Client{}}
+func newDestinations(c *config.Pusher, key ed25519.PrivateKey, log *slog.Logger) (*destinations, error) {
+	d := &destinations{config: c, log: log, brokers: map[string]*client.Client{}}
 	for _, name := range c.DestinationNames() {
 		url := d.url(name)
 		if url == "" {
@@ -88,12 +90,14 @@ func (d *destinations) named(name, job string) (push.Destination, error) {
 	return push.NewDirect(o), nil
 }
 
-// open opens a vault that this host reaches by itself.
+// open opens a vault that this host reaches by itself. A directory of its own is made
+// by whoever sets it up, and by no run: where a disk is not mounted, backups would fill
+// the one below and pass for being on it.
 func (d *destinations) open(ctx context.Context, to config.Destination, job string) (direct.Vault, error) {
 	if to.Disk != nil {
-		return direct.Disk(to.Disk.Path, direct.Options{})
+		return direct.Disk(to.Disk.Path, direct.Options{Existing: true, Log: d.log})
 	}
-	vault, err := direct.SFTP(ctx, *to.SFTP, direct.Options{Certify: d.certify(*to.SFTP, job)})
+	vault, err := direct.SFTP(ctx, *to.SFTP, direct.Options{Log: d.log, Certify: d.certify(*to.SFTP, job)})
 	return vault, d.config.Locate(err)
 }
 
@@ -133,7 +137,7 @@ func (d *destinations) certify(c config.SFTP, job string) func(context.Context, 
 
 // hopeless reports whether a server will not say otherwise if it is asked again.
 func hopeless(err error) bool {
-	return errors.Is(err, sftp.ErrHostKey) || errors.Is(err, sftp.ErrRefused) || errors.Is(err, sftp.ErrNoDirectory) || errors.Is(err, sftp.ErrDenied)
+	return errors.Is(err, direct.ErrNoDirectory) || errors.Is(err, sftp.ErrHostKey) || errors.Is(err, sftp.ErrRefused) || errors.Is(err, sftp.ErrNoDirectory) || errors.Is(err, sftp.ErrDenied)
 }
 
 // keeping returns what is kept in a directory of this host's. How often backups

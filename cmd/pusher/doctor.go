@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"time"
@@ -76,7 +77,7 @@ func newDoctor(o *options) (doctor.Options, error) {
 	if err != nil {
 		return doctor.Options{}, err
 	}
-	to, err := newDestinations(c, key)
+	to, err := newDestinations(c, key, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return doctor.Options{}, err
 	}

@@ -128,6 +128,11 @@ func (i initialisation) write(starter config.Starter, server *sftpServer, made s
 	if public, err = cli.NewKey(keyPath); err != nil {
 		return "", err
 	}
+	if starter.Broker == "" && server == nil { // then it is where backups go
+		if err := os.MkdirAll(starter.Local, 0o700); err != nil {
+			return "", err
+		}
+	}
 	return public, cli.NewFile(configPath, []byte(config.StarterPusher(starter)), 0o600)
 }
 

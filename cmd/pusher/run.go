@@ -138,15 +138,15 @@ func chosen(c *config.Pusher, names []string, only string, to []string) ([]push.
 
 // run runs the jobs and returns the error that says how it went in all.
 func (r *reporting) run(command *cobra.Command, c *config.Pusher, jobs []push.Job, dryRun bool) error {
-	d, to, err := deps(c)
-	if err != nil {
-		return err
-	}
 	level := slog.LevelInfo
 	if r.quiet {
 		level = slog.LevelWarn
 	}
 	log := cli.Logger(command.ErrOrStderr(), level)
+	d, to, err := deps(c, log)
+	if err != nil {
+		return err
+	}
 	watched := !r.quiet && cli.IsTerminal(command.ErrOrStderr())
 	progress := cli.NewProgress(command.ErrOrStderr(), r.quiet, time.Now)
 	var outcomes []push.Outcome

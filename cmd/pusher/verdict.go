@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/cli"
 	"github.com/holdfast-backup/holdfast/internal/push"
 	"github.com/holdfast-backup/holdfast/internal/source/files"
+	"github.com/holdfast-backup/holdfast/internal/vault/direct"
 )
 
 // verdict returns nil if all of the jobs are well, else the error with the exit
@@ -77,6 +78,9 @@ func partly(o push.Outcome) string {
 func advised(err error) error {
 	if _, ok := errors.AsType[*files.UnreadableError](err); ok {
 		return cli.Hint(err, "let this user read it, leave it out with exclude, or set skip_unreadable: true, which makes it a warning")
+	}
+	if errors.Is(err, direct.ErrNoDirectory) {
+		return cli.Hint(err, "is its disk mounted? if there never was one, make it: install -d -m 0700 PATH")
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,12 +26,12 @@ import (
 const defaultTimeout = 24 * time.Hour
 
 // deps returns what all runs need, and what makes the destinations of each.
-func deps(c *config.Pusher) (push.Deps, *destinations, error) {
+func deps(c *config.Pusher, log *slog.Logger) (push.Deps, *destinations, error) {
 	key, err := loadKey(c)
 	if err != nil {
 		return push.Deps{}, nil, err
 	}
-	to, err := newDestinations(c, key)
+	to, err := newDestinations(c, key, log)
 	if err != nil {
 		return push.Deps{}, nil, err
 	}

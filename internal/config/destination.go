@@ -24,7 +24,8 @@ type OtherBroker struct {
 
 // LocalDisk is a directory of this host's.
 type LocalDisk struct {
-	// Its absolute path; made if it is not there.
+	// Its absolute path. No run makes it, so that a disk that is not mounted is noticed: below a mount
+	// point, name a directory of that disk.
 	Path string `yaml:"path"`
 	// Which backups to keep there, applied after each run. Default: everything.
 	Keep Keep `yaml:"keep"`

@@ -87,6 +87,8 @@ func hintOf(err error) string {
 		return "if the server was set up anew, compare its key and correct host_key or known_hosts; else somebody else answers"
 	case errors.Is(err, sftp.ErrRefused):
 		return "is the public key in the server's authorized_keys, for this user?"
+	case errors.Is(err, direct.ErrNoDirectory):
+		return "is its disk mounted? if there never was one, make it: install -d -m 0700 PATH"
 	case errors.Is(err, sftp.ErrNoDirectory):
 		return "make it on the server, or correct path"
 	case errors.Is(err, sftp.ErrUnreachable):

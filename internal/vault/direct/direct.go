@@ -6,8 +6,12 @@ package direct
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -31,8 +35,8 @@ type Options struct {
 	// of them lines as in an authorized_keys file. It is called for each connection
 	// where the configuration asks for certificates.
 	Certify func(ctx context.Context, public string) (certificate string, err error)
-	// Existing is set where a directory on a server that is not there is an error, and
-	// not to be made.
+	// Existing is set where a directory that is not there is an error, ErrNoDirectory
+	// or sftp.ErrNoDirectory, and not to be made.
 	Existing bool
 	// Now is the clock that things under way are dated by. Default time.Now.
 	Now func() time.Time
@@ -40,9 +44,14 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Disk opens the vault in a directory of this machine, and makes it if it is not
-// there.
+// ErrNoDirectory: the vault's directory is not on this machine.
+var ErrNoDirectory = errors.New("there is no such directory")
+
+// Disk opens the vault in a directory of this machine.
 func Disk(path string, o Options) (Vault, error) {
+	if _, err := os.Stat(path); o.Existing && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open vault %q: %w", path, ErrNoDirectory)
+	}
 	v, err := disk.New(path, disk.Options{Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err // a typed nil must not become a vault

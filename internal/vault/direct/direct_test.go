@@ -59,6 +59,26 @@ func TestBothKindsAreOpenedFromTheirConfiguration(t *testing.T) {
 	}
 }
 
+func TestADirectoryOfThisMachineThatHasToBeThere(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "vault")
+	if _, err := direct.Disk(dir, direct.Options{Existing: true}); !errors.Is(err, direct.ErrNoDirectory) {
+		t.Errorf("got error %v, want %v", err, direct.ErrNoDirectory)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("it was made")
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	v, err := direct.Disk(dir, direct.Options{Existing: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestADirectoryThatHasToBeThere(t *testing.T) {
 	c, _ := sshd(t)
 	v, err := direct.SFTP(t.Context(), c, direct.Options{Existing: true})
