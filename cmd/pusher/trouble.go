@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 
 	"github.com/holdfast-backup/holdfast"
@@ -31,9 +30,6 @@ func (t *trouble) Handle(ctx context.Context, r slog.Record) error {
 		switch a.Key {
 		case "to":
 			to = a.Value.String()
-		case "call": // "commit at nas": it ends with the destination
-			call := a.Value.String()
-			to = call[strings.LastIndexByte(call, ' ')+1:]
 		case "err":
 			err = a.Value.String()
 		}

@@ -13,11 +13,11 @@ func TestATerminalHearsOfADestinationOnce(t *testing.T) {
 	var said []string
 	log := slog.New(newTrouble(slog.NewTextHandler(&other, nil), func(line string) { said = append(said, line) }))
 	down := errors.New("connection refused")
-	log.Info("trying again", "call", "start at nas", "err", down)
-	log.Info("trying again", "call", `stream "crm" part 7 to nas`, "err", down)
-	log.Info("trying again", "call", `stream "crm" part 7 to broker/main`, "err", errors.New("timed out\x1b[2J"))
+	log.Info("trying again", "call", "start", "to", "nas", "err", down)
+	log.Info("trying again", "call", `stream "crm" part 7`, "to", "nas", "err", down)
+	log.Info("trying again", "call", `stream "crm" part 7`, "to", "broker/main", "err", errors.New("timed out\x1b[2J"))
 	log.Info("gave up a destination", "to", "nas", "err", down)
-	log.Info("trying again", "call", "commit at broker/main", "err", down)
+	log.Info("trying again", "call", "commit", "to", "broker/main", "err", down)
 	want := []string{"  nas: trying again: connection refused", `  broker/main: trying again: timed out\x1b[2J`}
 	if !slices.Equal(said, want) {
 		t.Errorf("got %q, want %q", said, want)

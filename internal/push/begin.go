@@ -104,7 +104,7 @@ func (r *run) beginAt(ctx context.Context, retry retrier, all []*beginning, star
 	var wg sync.WaitGroup
 	for _, b := range all {
 		wg.Go(func() {
-			b.err = retry.do(ctx, "start at "+b.to.Name(), func() (err error) {
+			b.err = retry.do(ctx, "start", b.to.Name(), func() (err error) {
 				b.begun, err = b.to.Begin(ctx, start)
 				b.at = r.Now()
 				if err != nil && ctx.Err() == nil {

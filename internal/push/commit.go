@@ -53,7 +53,7 @@ func (r *run) commitAt(ctx context.Context, l *lane, streams []holdfast.Stream) 
 	for name, sent := range l.sent {
 		etags[name] = sent.etags
 	}
-	return r.retrier.do(ctx, "commit at "+l.name, func() error {
+	return r.retrier.do(ctx, "commit", l.name, func() error {
 		if err := r.tooLate(l); err != nil {
 			return err
 		}

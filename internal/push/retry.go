@@ -50,8 +50,8 @@ type retrier struct {
 }
 
 // do calls attempt until it succeeds, fails for good, ctx ends or the time is
-// up. what names the call in the log.
-func (r retrier) do(ctx context.Context, what string, attempt func() error) error {
+// up. what and to name the call and its destination in the log.
+func (r retrier) do(ctx context.Context, what, to string, attempt func() error) error {
 	var since time.Time
 	refusals := 0
 	for wait := r.First; ; wait = min(2*wait, r.Longest) {
@@ -77,7 +77,7 @@ func (r retrier) do(ctx context.Context, what string, attempt func() error) erro
 		if out := now.Sub(since); out >= r.GiveUp {
 			return fmt.Errorf("%w (given up after %s)", err, out.Round(time.Second))
 		}
-		r.log.Info("trying again", "call", what, "err", err)
+		r.log.Info("trying again", "call", what, "to", to, "err", err)
 		// Half of the wait is random, so that a thousand hosts that lost the
 		// same broker do not all come back at once.
 		if err := r.sleep(ctx, wait/2+rand.N(wait/2+1)); err != nil {

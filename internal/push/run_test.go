@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"filippo.io/age"
@@ -203,13 +204,31 @@ func TestRunStoppedInTheMiddle(t *testing.T) {
 }
 
 func TestRunTimesOut(t *testing.T) {
-	c := newCloud(t)
-	job := testJob(t, &fakeSource{file: "crm.sql", dump: func(ctx context.Context, w io.Writer) error {
-		<-ctx.Done()
-		return ctx.Err()
-	}})
-	job.Timeout = time.Millisecond
-	wantFailed(t, c, Run(t.Context(), job, c.deps(t)), StageDump, "stopped: not finished within 1ms")
+	synctest.Test(t, func(t *testing.T) {
+		job, d, nas, _ := hanging(t, "", time.Minute) // nothing hangs but the source
+		job.Sources[0].Source = &fakeSource{file: "crm.sql", dump: func(ctx context.Context, w io.Writer) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		job.Timeout = time.Hour
+		out := Run(t.Context(), job, d)
+		if out.Status != Failed || out.Stage != StageDump || !strings.Contains(out.Error, "stopped: not finished within 1h0m0s") {
+			t.Errorf("got status %q, stage %q, error %q", out.Status, out.Stage, out.Error)
+		}
+		var keys []string
+		for o, err := range nas.List(t.Context(), "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys = append(keys, o.Key)
+		}
+		if len(keys) != 1 || !strings.HasPrefix(keys[0], holdfast.ReportsPrefix) {
+			t.Errorf("the destination has %q, want a report alone", keys)
+		}
+		for u := range nas.ListUploads(t.Context(), "") {
+			t.Errorf("the upload of %q is left", u.Key)
+		}
+	})
 }
 
 func TestRunStopsASilentSourceWhenThePartsFail(t *testing.T) {

@@ -36,9 +36,9 @@ func (u *upload) begin(send func()) bool {
 // send sends a part, again and again if it must.
 func (f *fanout) send(u *upload, part holdfast.Part, blocks []*block) {
 	try := u.lane.Part(f.stream, part)
-	what := fmt.Sprintf("stream %q part %d to %s", f.stream, part.Number, u.lane.name)
+	what := fmt.Sprintf("stream %q part %d", f.stream, part.Number)
 	var etag string
-	err := f.retry.do(u.ctx, what, func() (err error) {
+	err := f.retry.do(u.ctx, what, u.lane.name, func() (err error) {
 		body := newBody(blocks, f.retry.Stall)
 		defer body.close()
 		etag, err = try(u.ctx, body)
