@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,21 +79,78 @@ func soundOldBackups(t *testing.T, dir, page string) {
 	}
 }
 
-var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+// What docs/restore.md has somebody write where nothing but the vault is left is read
+// as a configuration, with each kind of vault.
+func TestTheConfigurationsOfTheBadDayAreSound(t *testing.T) {
+	_, text, _ := strings.Cut(read(t, "../docs/restore.md"), "## The broker is gone")
+	found := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindStringSubmatch(text)
+	if found == nil {
+		t.Fatal("docs/restore.md has no configuration")
+	}
+	hosts, vaults := "", []string{}
+	for line := range strings.Lines(found[1]) {
+		line = strings.TrimPrefix(strings.TrimSpace(line), "# ")
+		switch {
+		case strings.HasPrefix(line, "hosts:"):
+			hosts = strings.Replace(line, "ed25519:…", "ed25519:WwjwA5yLaGIwpXh88E6tSxPUbnIpHb4XY4evZV59OUM", 1)
+		case strings.HasPrefix(line, "vaults:"):
+			vaults = append(vaults, strings.Replace(line, "SHA256:…", "SHA256:uNiVztksCsDhcc0u9e8BrsKW7dHFCw2ouqOPdByzO+E", 1))
+		}
+	}
+	if len(vaults) != 4 {
+		t.Errorf("got %d kinds of vault, want disk, s3, b2 and sftp", len(vaults))
+	}
+	for _, vault := range vaults {
+		if _, err := config.ParseHoldfast("holdfast.yaml", []byte(vault+"\n"+hosts+"\n")); err != nil {
+			t.Errorf("%s: %v", vault, err)
+		}
+	}
+}
+
+func TestTheLinksOfThePagesLeadSomewhere(t *testing.T) {
+	pages, err := filepath.Glob("../docs/*.md")
+	must(t, err)
+	for _, page := range append(pages, "../README.md", "../SECURITY.md", "../CONTRIBUTING.md", "../ARCHITECTURE.md") {
+		soundLinks(t, filepath.Dir(page), read(t, page))
+	}
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	// notInAnchors is what a heading's anchor leaves out.
+	notInAnchors = regexp.MustCompile(`[^a-z0-9 _-]`)
+)
 
 // soundLinks looks whether what the page links to is there.
 func soundLinks(t *testing.T, dir, page string) {
 	t.Helper()
 	for _, found := range link.FindAllStringSubmatch(page, -1) {
-		text, err := os.ReadFile(filepath.Join(dir, found[1]))
-		if err != nil {
-			t.Error(err)
-			continue
+		text := page
+		if found[1] != "" {
+			path := filepath.Join(dir, found[1])
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			if info.IsDir() {
+				continue
+			}
+			text = read(t, path)
 		}
-		if found[2] != "" && !strings.Contains(strings.ReplaceAll(strings.ToLower(string(text)), " ", "-"), "-"+found[2][1:]+"\n") {
+		if found[2] != "" && !slices.Contains(anchors(text), found[2][1:]) {
 			t.Errorf("%s has no heading %s", found[1], found[2])
 		}
 	}
+}
+
+// anchors returns what the headings of a page are linked to by.
+func anchors(page string) (all []string) {
+	for _, found := range heading.FindAllStringSubmatch(page, -1) {
+		all = append(all, strings.ReplaceAll(notInAnchors.ReplaceAllString(strings.ToLower(found[1]), ""), " ", "-"))
+	}
+	return all
 }
 
 func read(t *testing.T, path string) string {

@@ -56,9 +56,10 @@ const alertsKey = "state/alerts.json"
 // hour is when the nights' runs begin, UTC.
 const hour = 2*time.Hour + 30*time.Minute
 
-// These stand in the examples: whom they encrypt to, and who may restore.
+// These stand in the examples: whom they encrypt to, who pushes, and who may restore.
 const (
 	exampleRecipient = "age1xyykmspdvtydav06vpevuhzpvxl36v20zwyldqxn9ncuxm0rcewq68cm94"
+	exampleHost      = "ed25519:WwjwA5yLaGIwpXh88E6tSxPUbnIpHb4XY4evZV59OUM"
 	exampleOperator  = "ed25519:nzDspp7BA31C3_m6t79KZDeNBB6AtSOJOXuXAqnOTlY"
 )
 
@@ -74,8 +75,8 @@ func newRecipe(t *testing.T, name, hostName string) *recipe {
 	decode(t, answer.out, &operator)
 	r.fill(map[string]string{
 		exampleRecipient: r.recipient,
-		"ed25519:WwjwA5yLaGIwpXh88E6tSxPUbnIpHb4XY4evZV59OUM": r.host.public,
-		"ed25519:nzDspp7BA31C3_m6t79KZDeNBB6AtSOJOXuXAqnOTlY": operator.Key,
+		exampleHost:      r.host.public,
+		exampleOperator:  operator.Key,
 	})
 	return r
 }

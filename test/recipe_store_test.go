@@ -2,6 +2,7 @@ package test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -9,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -27,7 +27,7 @@ var buildSkewedStore = sync.OnceValue(func() error {
 		"-o", filepath.Join(bin, "skewed", "versitygw"), "github.com/versity/versitygw/cmd/versitygw")
 	build.Dir = "versitygw"
 	if out, err := build.CombinedOutput(); err != nil {
-		return &exec.Error{Name: strings.TrimSpace(string(out)), Err: err}
+		return fmt.Errorf("%w\n%s", err, out)
 	}
 	return nil
 })

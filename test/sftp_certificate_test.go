@@ -3,9 +3,14 @@ package test
 import (
 	"crypto/rand"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,12 +23,17 @@ import (
 )
 
 // certifiedSite is a nasSite with a broker that signs certificates for a server which
-// trusts its authority, and has no key of the host.
+// trusts its authority, and has no key of the host. As in docs/sftp.md, who thins the
+// vault out is another user of the server, of the group that its directory has.
 type certifiedSite struct {
 	*nasSite
 	authority   string // private key
 	key, public string // of the host, for SSH
 }
+
+// keeper is whom retention, monitor and restores log in as: on every Debian, like the
+// server's own user.
+const keeper = "backup"
 
 func newCertifiedSite(t *testing.T) *certifiedSite {
 	t.Helper()
@@ -32,6 +42,7 @@ func newCertifiedSite(t *testing.T) *certifiedSite {
 	c := &certifiedSite{nasSite: newNASSite(t, testenv.SSHDOptions{Loose: true, CA: line}, random("crm", "9M", ""), ""), authority: authority}
 	c.key, c.public, err = testenv.NewSSHKey("")
 	must(t, err)
+	c.keep()
 	main := *c.site
 	main.config = filepath.Join(c.dir, "holdfast.yaml")
 	c.site, c.local.log = &main, main.log
@@ -39,7 +50,8 @@ func newCertifiedSite(t *testing.T) *certifiedSite {
 	for _, name := range []string{"web2", "web3", "web4"} {
 		c.addHost(name, []string{"crm"}, random("crm", "1M", ""))
 	}
-	nas := strings.Replace(sftpYAML(c.server, c.server.Port, "owner.key"), " } }", ", certificates: { authority: file:ca.key } } }", 1)
+	nas := strings.NewReplacer("user: "+c.server.User, "user: "+keeper, " } }", ", certificates: { authority: file:ca.key, user: "+c.server.User+" } } }").
+		Replace(sftpYAML(c.server, c.server.Port, "owner.key"))
 	write(t, c.config, fmt.Sprintf(`broker:
   url: %s
   listen: %s
@@ -70,6 +82,33 @@ jobs:
 		return answer.Body.Close()
 	})
 	return c
+}
+
+// keep makes the directories that docs/sftp.md has for two users, and has the keeper
+// look at them on the server too.
+func (c *certifiedSite) keep() {
+	c.t.Helper()
+	who, err := user.Lookup(keeper)
+	must(c.t, err)
+	uid, err := strconv.Atoi(who.Uid)
+	must(c.t, err)
+	gid, err := strconv.Atoi(who.Gid)
+	must(c.t, err)
+	info, err := os.Stat(c.server.Dir)
+	must(c.t, err)
+	host, _, _ := owner(info)
+	for _, dir := range []string{"", ".tmp", ".uploads"} {
+		must(c.t, os.Mkdir(filepath.Join(c.vault, dir), 0o700))
+		must(c.t, os.Chown(filepath.Join(c.vault, dir), host, gid))
+		must(c.t, os.Chmod(filepath.Join(c.vault, dir), 0o770|fs.ModeSetgid))
+	}
+	state := filepath.Join(c.vault, "state")
+	must(c.t, os.Mkdir(state, 0o700))
+	must(c.t, os.Chown(state, uid, gid))
+	c.local.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	for _, path := range []string{c.local.config, c.identity} {
+		must(c.t, os.Chown(path, uid, gid))
+	}
 }
 
 // certificate asks the broker for one, as a host.
@@ -132,12 +171,21 @@ func TestSFTPCertificateIsForOneUserOfOneHostForAWhile(t *testing.T) {
 		}
 	}
 	refused("no certificate", c.server.User, "")
-	for _, user := range []string{"root", "daemon", "www-data"} {
+	for _, user := range []string{keeper, "root", "daemon", "www-data"} {
 		refused("as "+user, user, got.Certificate)
 	}
-	other, _, err := testenv.NewSSHKey("")
+	// The server would let the keeper in, with the keeper's key and by the authority.
+	_, err := sshLogin(t, c.server, keeper, c.server.Key, "")
 	must(t, err)
-	if signer, _ := ssh.ParsePrivateKey([]byte(other)); signer != nil {
+	keepers, err := sshca.New(secret.New(c.authority), sshca.Options{Principal: keeper})
+	must(t, err)
+	other, _, err := keepers.Sign("web1", c.public, nil, time.Now())
+	must(t, err)
+	_, err = sshLogin(t, c.server, keeper, c.key, other)
+	must(t, err)
+	stolen, _, err := testenv.NewSSHKey("")
+	must(t, err)
+	if signer, _ := ssh.ParsePrivateKey([]byte(stolen)); signer != nil {
 		parsed, _, _, _, err := ssh.ParseAuthorizedKey([]byte(got.Certificate))
 		must(t, err)
 		if _, err := ssh.NewCertSigner(parsed.(*ssh.Certificate), signer); err == nil {

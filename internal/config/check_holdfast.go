@@ -145,8 +145,12 @@ func (c *Holdfast) checkHost(d *document, path, name string) {
 		}
 	}
 	for i, address := range h.Addresses {
-		if _, err := parseAddress(address); err != nil {
-			d.errorf(index(join(path, "addresses"), i), "%q: want an address, or a range of them, such as 203.0.113.0/24", address)
+		at := index(join(path, "addresses"), i)
+		switch prefix, err := parseAddress(address); {
+		case err != nil:
+			d.errorf(at, "%q: want an address, or a range of them, such as 203.0.113.0/24", address)
+		case prefix != prefix.Masked(): // OpenSSH refuses certificates with such a range
+			d.errorf(at, "%q: want the range %s, or the address %s", address, prefix.Masked(), prefix.Addr())
 		}
 	}
 	for i, scope := range h.Scopes {

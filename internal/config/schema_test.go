@@ -45,7 +45,7 @@ var (
 		"SQLite":    {"path"},
 		"Files":     {"include"},
 		"Command":   {"run"},
-		"Holdfast":  {"broker", "vaults"},
+		"Holdfast":  {"vaults"},
 		"Broker":    {"url", "secret"},
 		"Disk":      {"path"},
 		"S3":        {"bucket"},
@@ -56,7 +56,7 @@ var (
 		"Adopt":     {"host", "job", "pattern"},
 
 		"OtherBroker":     {"url"},
-		"SSHCertificates": {"authority"},
+		"SSHCertificates": {"authority", "user"},
 		"Host":            {"key"},
 		"Operator":        {"key"},
 		"Email":           {"from", "to"},

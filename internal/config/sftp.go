@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/secret"
+	"github.com/holdfast-backup/holdfast/internal/sshca"
 )
 
 // SFTP is a directory on a server that is reached by SSH. Who writes there
@@ -44,6 +45,9 @@ type SSHCertificates struct {
 	// The authority's private key, in OpenSSH's format (ssh-ed25519), by reference. The server trusts
 	// its public half: TrustedUserCAKeys in sshd_config.
 	Authority secret.Ref `yaml:"authority"`
+	// The user that hosts log in as with one, as the hosts' own files have it. Not the vault's user:
+	// that one may remove backups.
+	User string `yaml:"user"`
 	// What runs on the server instead of whatever the host asks for: internal-sftp and its options;
 	// {host} stands for the host's name. Default: nothing is renamed or removed (internal-sftp -u 0007 -P
 	// remove,rmdir,rename,…); docs/sftp.md says what else it takes.
@@ -52,9 +56,22 @@ type SSHCertificates struct {
 	For holdfast.Span `yaml:"for"`
 }
 
-func (c *SSHCertificates) check(d *document, at string) {
+// check notes what is wrong with c, of a vault that is reached as owner.
+func (c *SSHCertificates) check(d *document, at, owner string) {
 	d.required(join(at, "authority"), string(c.Authority))
-	d.checkPositive(join(at, "for"), c.For)
+	if d.required(join(at, "user"), c.User) && c.User == owner {
+		d.errorf(join(at, "user"), "%q is the vault's own user, who may remove backups; want one that hosts alone log in as", owner)
+	}
+	if c.Command != "" {
+		if err := sshca.CheckCommand(c.Command); err != nil {
+			d.errorf(join(at, "command"), "%v", err)
+		}
+	}
+	if p := join(at, "for"); d.given(p) {
+		if err := sshca.CheckLife(c.For.Duration()); err != nil {
+			d.errorf(p, "%s: %v", c.For, err)
+		}
+	}
 }
 
 var fingerprint = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{43}$`)
@@ -100,7 +117,7 @@ func (s *SFTP) check(d *document, at string) {
 		s.KnownHosts = d.resolve(join(at, "known_hosts"), s.KnownHosts)
 	}
 	if s.Certificates != nil {
-		s.Certificates.check(d, join(at, "certificates"))
+		s.Certificates.check(d, join(at, "certificates"), s.User)
 	}
 	if p := join(at, "requests"); d.given(p) && (s.Requests < 1 || s.Requests > maxRequests) {
 		d.errorf(p, "%d: want 1 to %d", s.Requests, maxRequests)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
-	channel "github.com/holdfast-backup/holdfast/internal/alert/open"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/rounds"
 	"github.com/holdfast-backup/holdfast/internal/secret"
@@ -39,11 +38,15 @@ type opened struct {
 // loader makes configurations live. It is for one caller at a time.
 type loader struct {
 	env    Env
-	sealed bool // whether the broker's secret is wanted
-	signs  bool // whether SSH certificates are signed
-	told   bool // whether people are told
+	sealed bool         // whether the broker's secret is wanted
+	signs  bool         // whether SSH certificates are signed
+	tells  OpenChannels // makes what tells people; nil where nobody is told
 	last   *live
 }
+
+// OpenChannels makes the channels of a configuration as alert/open.Open does. It is
+// the caller's, so that only the function that tells people links what does.
+type OpenChannels func(ctx context.Context, channels map[string]config.Channel, secrets secret.Resolver, now func() time.Time) (all map[string]holdfast.Channel, problems map[string]error)
 
 // load fetches the configuration. What the last one has opened it uses again,
 // unless it would be opened in another way now.
@@ -74,11 +77,11 @@ func (l *loader) load(ctx context.Context) (*live, error) {
 // usable reports whether what is open is what c would open.
 func (l *loader) usable(ctx context.Context, c *config.Holdfast) bool {
 	if l.last == nil || l.last.broken || !reflect.DeepEqual(l.last.config.Vaults, c.Vaults) || l.last.config.Broker != c.Broker ||
-		l.told && !reflect.DeepEqual(l.last.config.Alerts.Channels, c.Alerts.Channels) {
+		l.tells != nil && !reflect.DeepEqual(l.last.config.Alerts.Channels, c.Alerts.Channels) {
 		return false
 	}
 	for ref, before := range l.last.secrets {
-		if now, err := l.env.AWS.Secret(ctx, ref); err != nil || now != before {
+		if now, err := l.env.AWS.Secret(ctx, ref); err != nil || !now.Equal(before) {
 			return false // opening it again says what is wrong
 		}
 	}
@@ -112,7 +115,7 @@ func (l *loader) open(ctx context.Context, c *config.Holdfast) (*opened, error) 
 	o.vaults, err = site.Vaults(ctx, vaults, func(string) open.Options {
 		return open.Options{Secrets: resolve, Now: l.env.Now, Log: l.env.Log}
 	})
-	if err == nil && l.told {
+	if err == nil && l.tells != nil {
 		l.tell(ctx, c, o, resolve)
 	}
 	return o, err
@@ -121,15 +124,14 @@ func (l *loader) open(ctx context.Context, c *config.Holdfast) (*opened, error) 
 // tell makes what tells people. A channel that cannot be opened is tried again
 // with the next configuration; until then the others say so.
 func (l *loader) tell(ctx context.Context, c *config.Holdfast, o *opened, resolve secret.Resolver) {
-	client := &http.Client{}
-	channels, problems := channel.Open(ctx, c.Alerts.Channels, channel.Options{Secrets: resolve, HTTP: client, Now: l.env.Now})
+	channels, problems := l.tells(ctx, c.Alerts.Channels, resolve, l.env.Now)
 	for name, err := range problems {
 		l.env.Log.Error("alerts", "channel", name, "err", err)
 		o.broken = true
 	}
 	o.watcher = rounds.NewWatcher(rounds.WatcherOptions{
 		Rounds:   rounds.Rounds{Registry: func() *config.Registry { return o.current.Load() }, Now: l.env.Now},
-		Channels: channels, Broken: problems, HTTP: client, Program: "holdfast " + l.env.Version,
+		Channels: channels, Broken: problems, HTTP: &http.Client{}, Program: "holdfast " + l.env.Version,
 		Link: func(ctx context.Context, vault string) (string, error) {
 			return site.PageLink(ctx, o.vaults[vault], linkLife)
 		},

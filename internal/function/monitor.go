@@ -21,8 +21,10 @@ const reread int64 = 256 << 20 // bytes
 
 // Monitor returns the function that judges all vaults. An event of S3 has it
 // judge only the jobs of which something has arrived; any other event, all.
-func Monitor(e Env) Handler {
-	return monitoring{e, configurations(e, true), e.metrics("monitor")}.handle
+func Monitor(open OpenChannels) func(Env) Handler {
+	return func(e Env) Handler {
+		return monitoring{e, configurations(e, open), e.metrics("monitor")}.handle
+	}
 }
 
 type monitoring struct {

@@ -24,7 +24,7 @@ func TestTheMonitorJudgesAllJobsOnScheduleWithoutTheBrokersSecret(t *testing.T) 
 	w.backup(w.bucket, "", "web1", "media", 30*time.Minute)
 	w.backup(w.bucket, "", "db1", "crm", 20*time.Minute)
 	w.backup(w.bucket, "", "old1", "crm", 30*day)
-	if _, err := w.invoke(Monitor(w.env()), event(t, "schedule.json")); err != nil {
+	if _, err := w.invoke(Monitor(openChannels)(w.env()), event(t, "schedule.json")); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[string]float64{"Completed": 1, "Findings": 0, "Failed": 0, "Opened": 0}, w.measured("Function", "monitor")); diff != "" {
@@ -43,7 +43,7 @@ func TestAFindingOfTheMonitorIsItsErrorUntilItIsResolved(t *testing.T) {
 	w := newWorld(t)
 	w.hosts = host("web1", "[crm]")
 	w.write()
-	monitor := Monitor(w.env())
+	monitor := Monitor(openChannels)(w.env())
 	w.backup(w.bucket, "", "web1", "crm", 0)
 	if _, err := w.invoke(monitor, event(t, "schedule.json")); err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func errText(err error) string {
 
 func TestAReportIsKnownAtOnceAndSaysNothingOfOtherJobs(t *testing.T) {
 	w := newWorld(t)
-	monitor := Monitor(w.env())
+	monitor := Monitor(openChannels)(w.env())
 	w.backup(w.bucket, "", "web1", "crm", 0)
 	w.backup(w.bucket, "", "db1", "crm", 0)
 	if _, err := w.invoke(monitor, event(t, "schedule.json")); err != nil {
@@ -138,7 +138,7 @@ func TestAnEventFindsItsVaultByBucketAndPrefix(t *testing.T) {
 	w.write()
 	key := w.report(w.bucket, "some/where/", "web1", "media", "reason of media")
 	other := w.report(second, "", "db1", "crm", "reason of crm")
-	monitor := Monitor(w.env())
+	monitor := Monitor(openChannels)(w.env())
 	_, err := w.invoke(monitor, event(t, "s3-put.json", "BUCKET", w.bucket, "KEY", strings.ReplaceAll(key, "/", "%2F")))
 	if err == nil || !strings.Contains(err.Error(), "web1/media") {
 		t.Fatalf("got %v, want web1/media", err)
@@ -154,7 +154,7 @@ func TestAnEventFindsItsVaultByBucketAndPrefix(t *testing.T) {
 
 func TestRecordsThatConcernNoJobAreLoggedAndDoNothing(t *testing.T) {
 	w := newWorld(t)
-	monitor := Monitor(w.env())
+	monitor := Monitor(openChannels)(w.env())
 	for _, key := range []string{
 		"state/monitor.json", "backups/web1/crm/nonsense/manifest.json", "reports/web1/crm/nonsense.json",
 		"reports/WEB1/crm/20251028T140000Z-9f3c2a7d.json", "other/backups/web1/crm/x", "%zz", "",
@@ -183,7 +183,7 @@ func TestSeveralRecordsAreOneRun(t *testing.T) {
 	two := string(event(t, "s3-put.json", "BUCKET", w.bucket, "KEY", w.report(w.bucket, "", "db1", "crm", "two")))
 	cut := func(s string) string { return s[strings.Index(s, "[")+1 : strings.LastIndex(s, "]")] }
 	all := `{"Records":[` + strings.Join([]string{cut(one), `"nonsense"`, cut(two), cut(one)}, ",") + `]}`
-	_, err := w.invoke(Monitor(w.env()), []byte(all))
+	_, err := w.invoke(Monitor(openChannels)(w.env()), []byte(all))
 	if err == nil || !strings.Contains(err.Error(), "2 findings") {
 		t.Errorf("got %v, want two findings", err)
 	}
@@ -199,7 +199,7 @@ func TestAVaultThatCannotBeJudgedIsAFailure(t *testing.T) {
 	w.write()
 	w.backup(w.bucket, "", "web1", "crm", 0)
 	w.backup(w.bucket, "", "db1", "crm", 0)
-	_, err := w.invoke(Monitor(w.env()), event(t, "schedule.json"))
+	_, err := w.invoke(Monitor(openChannels)(w.env()), event(t, "schedule.json"))
 	if err == nil || !strings.Contains(err.Error(), "absent") {
 		t.Errorf("got %v, want what failed", err)
 	}
@@ -220,7 +220,7 @@ func (panicking) Handle(context.Context, slog.Record) error { panic("the log bro
 func TestAPanicFailsTheInvocationAndIsCounted(t *testing.T) {
 	w := newWorld(t)
 	w.backup(w.bucket, "", "web1", "unknown", 0) // of which retention has to say something
-	for name, function := range map[string]func(Env) Handler{"monitor": Monitor, "retention": Retention} {
+	for name, function := range map[string]func(Env) Handler{"monitor": Monitor(openChannels), "retention": Retention} {
 		e := w.env()
 		e.Log = slog.New(panicking{e.Log.Handler()})
 		func() {
@@ -254,7 +254,7 @@ func TestManyMonitorsAtOnceDoNotRaiseAnAlarm(t *testing.T) {
 	var running sync.WaitGroup
 	for _, key := range keys {
 		running.Go(func() {
-			if _, err := w.invoke(Monitor(w.env()), event(t, "s3-put.json", "BUCKET", w.bucket, "KEY", key)); err != nil {
+			if _, err := w.invoke(Monitor(openChannels)(w.env()), event(t, "s3-put.json", "BUCKET", w.bucket, "KEY", key)); err != nil {
 				t.Errorf("woken by %s: %v", key, err)
 			}
 		})

@@ -32,7 +32,7 @@ func byHand(t *testing.T, p Program, stdin string, args ...string) (code int, ou
 
 func TestByHandTheMonitorRunsOnceAndItsExitCodeSaysWhatItFound(t *testing.T) {
 	w := newWorld(t)
-	p := Program{Name: "monitor", New: Monitor}
+	p := Program{Name: "monitor", New: Monitor(openChannels)}
 	for _, host := range []string{"web1", "db1"} {
 		w.backup(w.bucket, "", host, "crm", time.Minute)
 	}

@@ -18,7 +18,7 @@ const retentionMargin = 10 * time.Second
 // It can run twice at once or be ended at any point. What it has no time for the
 // next run does.
 func Retention(e Env) Handler {
-	return thinning{e, configurations(e, false), e.metrics("retention")}.handle
+	return thinning{e, configurations(e, nil), e.metrics("retention")}.handle
 }
 
 type thinning struct {

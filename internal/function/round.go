@@ -14,10 +14,9 @@ import (
 )
 
 // configurations returns what retention and the monitor run by: without the
-// broker's secret, which they may not read. told says that it is for the monitor,
-// which tells people.
-func configurations(e Env, told bool) *awsenv.Cache[*live] {
-	load := loader{env: e, told: told}
+// broker's secret, which they may not read. The monitor tells people.
+func configurations(e Env, tells OpenChannels) *awsenv.Cache[*live] {
+	load := loader{env: e, tells: tells}
 	return awsenv.NewCache("configuration", e.Now, e.Log, load.load)
 }
 

@@ -19,7 +19,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/alert/open"
 	"github.com/holdfast-backup/holdfast/internal/awsenv"
+	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/secret"
 	"github.com/holdfast-backup/holdfast/internal/testenv"
 	"github.com/holdfast-backup/holdfast/internal/token"
 )
@@ -100,6 +103,11 @@ func (w *world) wait(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ahead += d
+}
+
+// openChannels is how the monitor's program has its channels.
+func openChannels(ctx context.Context, channels map[string]config.Channel, secrets secret.Resolver, now func() time.Time) (map[string]holdfast.Channel, map[string]error) {
+	return open.Open(ctx, channels, open.Options{Secrets: secrets, Now: now})
 }
 
 // env is what a function runs in; several can share it.

@@ -10,7 +10,8 @@ import (
 )
 
 // spool is the directory <dir>/<job>/<id>/<file> into which backups are dumped
-// before they are sent. A backup there that has a manifest was committed.
+// before they are sent. A backup there without a manifest was not committed. One with
+// it was, unless the run was killed right then: the manifest is written here first.
 type spool struct{ dir, job string }
 
 func (s spool) path(id holdfast.ID, file string) string {

@@ -21,7 +21,7 @@ var (
 	// did not finish.
 	ErrIncomplete error = advised{"holds a restore that did not finish", "drop the database, make it again and repeat the restore"}
 	// ErrNotFound: nothing in the archives lies at or under a path asked for.
-	ErrNotFound error = advised{"not in the backup", "list what there is with: holdfast restore JOB --stdout | tar -t"}
+	ErrNotFound error = advised{"not in the backup", "see what there is with: holdfast restore JOB --list"}
 	// ErrNoSpace: the manifest announces more than there is room for.
 	ErrNoSpace error = advised{"does not fit on this file system", "make room or restore into another place; one file of an archive comes with --path, and --stdout writes nothing here"}
 )

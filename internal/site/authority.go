@@ -22,7 +22,7 @@ func Authorities(ctx context.Context, c *config.Holdfast, secrets secret.Resolve
 		if err != nil {
 			return nil, fmt.Errorf("vault %q: authority: %w", name, err)
 		}
-		authority, err := sshca.New(key, sshca.Options{Principal: v.SFTP.User, Command: asked.Command, Life: asked.For.Duration()})
+		authority, err := sshca.New(key, sshca.Options{Principal: asked.User, Command: asked.Command, Life: asked.For.Duration()})
 		if err != nil {
 			return nil, fmt.Errorf("vault %q: %w", name, err)
 		}

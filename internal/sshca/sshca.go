@@ -27,9 +27,9 @@ import (
 // them, so that they can't be written over either: docs/sftp.md.
 const DefaultCommand = "internal-sftp -u 0007 -P remove,rmdir,rename,posix-rename,hardlink,symlink,setstat,fsetstat,lsetstat"
 
-// DefaultLife is how long a certificate can be used to log in where nothing else
+// defaultLife is how long a certificate can be used to log in where nothing else
 // is said. Connections that stand when it ends go on.
-const DefaultLife = 10 * time.Minute
+const defaultLife = 10 * time.Minute
 
 // maxLife bounds what a configuration can ask for: a certificate cannot be
 // called back.
@@ -45,7 +45,7 @@ type Options struct {
 	// Command runs instead of whatever the bearer asks for. {host} stands for the
 	// host's name. It must begin with internal-sftp. Default DefaultCommand.
 	Command string
-	// Life is how long a certificate is good for. Default DefaultLife.
+	// Life is how long a certificate is good for. Default 10 minutes.
 	Life time.Duration
 }
 
@@ -76,13 +76,13 @@ func New(key secret.Secret, o Options) (*Authority, error) {
 		o.Command = DefaultCommand
 	}
 	if err := CheckCommand(o.Command); err != nil {
-		return nil, fmt.Errorf("certificate authority: %w", err)
+		return nil, fmt.Errorf("certificate authority: command: %w", err)
 	}
 	if o.Life == 0 {
-		o.Life = DefaultLife
+		o.Life = defaultLife
 	}
-	if o.Life < time.Minute || o.Life > maxLife {
-		return nil, fmt.Errorf("certificate authority: certificates for %s, want 1m to 24h", o.Life)
+	if err := CheckLife(o.Life); err != nil {
+		return nil, fmt.Errorf("certificate authority: certificates for %s: %w", o.Life, err)
 	}
 	return &Authority{signer, o}, nil
 }
@@ -91,10 +91,19 @@ func New(key secret.Secret, o Options) (*Authority, error) {
 // server: sshd runs any other by a shell.
 func CheckCommand(command string) error {
 	if program, _, _ := strings.Cut(command, " "); program != "internal-sftp" {
-		return fmt.Errorf("command %q: want internal-sftp, with options of sftp-server", program)
+		return fmt.Errorf("%q: want internal-sftp, and options of sftp-server if any", program)
 	}
 	if strings.ContainsFunc(command, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return errors.New("command: want one line")
+		return errors.New("want one line")
+	}
+	return nil
+}
+
+// CheckLife returns an error for a length of time that certificates must not be
+// good for.
+func CheckLife(life time.Duration) error {
+	if life < time.Minute || life > maxLife {
+		return errors.New("want 1m to 24h")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-backup/holdfast"
@@ -163,5 +165,53 @@ func TestWhatGPGEncryptsIsDecrypted(t *testing.T) {
 	both := Identities{OpenPGP: append(secretKeys(t, secret, "").OpenPGP, secretKeys(t, export("--export-secret-keys", open), "").OpenPGP...)}
 	if _, err := decodeWith(bytes.NewReader(stored), s, both); err != nil {
 		t.Errorf("a locked and an open key: got %v", err)
+	}
+}
+
+// Who restores knows the passphrase of one of two locked keys, whichever it is, and is
+// asked for each but once, though the first has two envelopes.
+func TestOneOfTwoLockedKeysIsEnough(t *testing.T) {
+	g := testenv.NewGPG(t)
+	passphrases := []string{"correct horse", "battery staple"}
+	var public, secret []byte
+	var keys [][]string
+	for _, passphrase := range passphrases {
+		key := g.Key("ed25519", "cv25519", "0", passphrase)
+		keys = append(keys, key)
+		public = append(public, g.Run(nil, "--export", key[0])...)
+		secret = append(secret, g.Run(nil, "--batch", "--pinentry-mode", "loopback", "--passphrase", passphrase, "--export-secret-keys", key[0])...)
+	}
+	recipients, err := readKeys(t, public, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := toKeys(t, public)
+	to.seal = func(w io.Writer) (io.WriteCloser, error) {
+		return sealMessage(w, []*packet.PublicKey{recipients[0].to, recipients[1].to, recipients[0].to})
+	}
+	stored, s := encode(t, []byte("plain"), Options{Compression: Zstd, Recipients: to})
+	open := func(passphrase string) (asked []string, err error) {
+		ids, err := ParseSecretKeys(secret, func(what string) ([]byte, error) {
+			asked = append(asked, what)
+			return []byte(passphrase), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = decodeWith(bytes.NewReader(stored), s, Identities{OpenPGP: []*SecretKeys{ids}})
+		return asked, err
+	}
+	for _, passphrase := range passphrases {
+		if asked, err := open(passphrase); err != nil {
+			t.Errorf("with %q: %v; asked for %q", passphrase, err, asked)
+		}
+	}
+	asked, err := open("neither")
+	var locked *LockedError
+	if !errors.As(err, &locked) || !strings.Contains(err.Error(), keys[0][1]+": wrong passphrase") {
+		t.Errorf("with neither: got %v, want the first key's", err)
+	}
+	if len(asked) != 2 {
+		t.Errorf("with neither: asked for %q", asked)
 	}
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -199,19 +200,21 @@ func readEnvelopes(from *bufio.Reader) ([]*packet.EncryptedKey, *packetBody, err
 }
 
 // openEnvelope decrypts the session key with one of the keys: if it can with one
-// that is not locked.
+// that is not locked. A key that cannot be unlocked is an error where no other fits.
 func openEnvelope(envelopes []*packet.EncryptedKey, recipients []string, all []*SecretKeys) (session, error) {
 	addressed := false // to one of the keys
-	for _, locked := range []bool{false, true} {
+	var locked error   // why the first of those that could not be unlocked could not
+	for _, encrypted := range []bool{false, true} {
 		for _, secrets := range all {
 			for _, key := range secrets.keys {
 				for _, envelope := range envelopes {
-					if envelope.KeyId != key.KeyId || envelope.Algo != key.PubKeyAlgo || key.Encrypted != locked {
+					if envelope.KeyId != key.KeyId || envelope.Algo != key.PubKeyAlgo || key.Encrypted != encrypted {
 						continue
 					}
 					addressed = true
 					if err := secrets.unlock(key); err != nil {
-						return session{}, err
+						locked = cmp.Or(locked, err)
+						break // another envelope to it would ask again
 					}
 					if s, ok := decryptEnvelope(envelope, key); ok {
 						return s, nil
@@ -219,6 +222,9 @@ func openEnvelope(envelopes []*packet.EncryptedKey, recipients []string, all []*
 				}
 			}
 		}
+	}
+	if locked != nil {
+		return session{}, locked
 	}
 	if addressed || slices.ContainsFunc(all, func(s *SecretKeys) bool { return s.among(recipients) }) {
 		return session{}, errors.New("OpenPGP session key is damaged")
