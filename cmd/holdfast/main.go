@@ -58,7 +58,7 @@ Exit codes: 0 all well, 1 failed or unhealthy, 2 configuration or usage, 3 part
 of it failed.`,
 		Example: `  holdfast init && holdfast serve
   holdfast list
-  holdfast restore crm@latest --into postgres://localhost/crm_restored --identity identity.txt`,
+  holdfast restore crm@latest --into postgres:///crm_restored --identity identity.txt`,
 		Version: version,
 	}
 	flags := root.PersistentFlags()

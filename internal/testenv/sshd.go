@@ -53,9 +53,10 @@ type SSHD struct {
 	// HostKey is the server's public key, and Fingerprint its fingerprint.
 	HostKey, Fingerprint string
 
-	base  string
-	stdin io.WriteCloser // of the shell that runs the server until it is told to stop
-	shell *exec.Cmd
+	base   string
+	stdin  io.WriteCloser // of the shell that runs the server until it is told to stop
+	shell  *exec.Cmd
+	frozen []int // processes that Freeze stopped: a connection that ends leaves them
 }
 
 // DenyAll are the requests that an append-only SFTP server refuses.

@@ -81,32 +81,32 @@ func (s *SSHD) Stop(t testing.TB) {
 	_, _ = io.WriteString(s.stdin, "stop\n")
 	s.stdin.Close()
 	_ = s.shell.Wait()
-	for _, pid := range below {
+	for _, pid := range append(below, s.frozen...) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
-	s.shell = nil
+	s.shell, s.frozen = nil, nil
 }
 
 // Freeze stops the SFTP servers of all connections, and Thaw lets them go on. The
 // connections themselves stay up and answer.
-func (s *SSHD) Freeze(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+func (s *SSHD) Freeze(t testing.TB) { s.frozen = append(s.frozen, s.signal(t, syscall.SIGSTOP)...) }
 
 // Thaw undoes Freeze.
 func (s *SSHD) Thaw(t testing.TB) { s.signal(t, syscall.SIGCONT) }
 
-func (s *SSHD) signal(t testing.TB, signal syscall.Signal) {
+func (s *SSHD) signal(t testing.TB, signal syscall.Signal) (servers []int) {
 	t.Helper()
-	found := false
 	for _, pid := range descendants(s.shell.Process.Pid) {
 		title, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if strings.Contains(string(title), "internal-sftp") {
-			found = true
+			servers = append(servers, pid)
 			_ = syscall.Kill(pid, signal)
 		}
 	}
-	if !found {
+	if len(servers) == 0 {
 		t.Fatal("there is no SFTP server")
 	}
+	return servers
 }
 
 // descendants returns the processes below pid.
