@@ -1,6 +1,10 @@
 package holdfast
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
 
 // What lies where in a vault, relative to its prefix:
 //
@@ -19,6 +23,27 @@ const (
 	ManifestFile = "manifest.json"
 	HoldFile     = "hold.json"
 )
+
+// MaxKey is how long a key may be, in bytes: as long as S3 and B2 let one be, and what
+// stands before the keys of a vault there is part of it.
+const MaxKey = 1024
+
+// CheckKey returns an error unless the key is one that every kind of vault takes
+// whose names may have maxSegment bytes between two slashes: no empty segment, none
+// that begins with a dot, and nothing that some system takes for a separator or an
+// end, or that XML can't carry, in which listings come.
+func CheckKey(key string, maxSegment int) error {
+	bad := func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' || r == '\ufffe' || r == '\uffff' }
+	if key == "" || len(key) > MaxKey || !utf8.ValidString(key) || strings.ContainsFunc(key, bad) {
+		return fmt.Errorf("key %q: not usable in a vault", key)
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment == "" || segment[0] == '.' || len(segment) > maxSegment {
+			return fmt.Errorf("key %q: not usable in a vault", key)
+		}
+	}
+	return nil
+}
 
 // JobPrefix returns the prefix of all backups of one job of one host.
 func JobPrefix(host, job string) string { return BackupsPrefix + host + "/" + job + "/" }

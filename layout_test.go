@@ -1,7 +1,9 @@
 package holdfast
 
 import (
+	"io/fs"
 	"path"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -59,6 +61,50 @@ func FuzzParseKey(f *testing.F) {
 		}
 		if ref.Key(file) != key || path.Clean(key) != key || !strings.HasPrefix(key, JobPrefix(ref.Host, ref.Job)) {
 			t.Errorf("%q: is %q", key, ref.Key(file))
+		}
+	})
+}
+
+// badKeys would leave a vault's root, reach its own files, be the same file as another
+// key, or come back from a listing as another.
+var badKeys = []string{
+	"", ".", "..", "/", "/etc/passwd", "../x", "a/../../x", "a/..", "a/./b", "a//b", "a/", ".tmp/x", ".uploads/x",
+	"a/.hidden", ".state.lock", "state/../.state.lock", "a/.x.begun/y", "a\\b", "a\x00b", "a\nb", "a\x7f", "\xff",
+	"a\ufffe", "a\uffff", strings.Repeat("a/", MaxKey/2) + "b",
+}
+
+func TestCheckKey(t *testing.T) {
+	for _, key := range badKeys {
+		if CheckKey(key, MaxKey) == nil {
+			t.Errorf("%q was accepted", key)
+		}
+	}
+	for _, key := range []string{"backups/web1/crm/20251028T140000Z-9f3c2a7d/manifest.json", "a b", "ä", "a.", "a..b", strings.Repeat("a/", MaxKey/2-1) + "bb"} {
+		if err := CheckKey(key, 255); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, most := range []int{255, 248} {
+		name := strings.Repeat("n", most)
+		if err := CheckKey("a/"+name+"/b", most); err != nil {
+			t.Errorf("%d bytes: %v", most, err)
+		}
+		if CheckKey("a/"+name+"n/b", most) == nil {
+			t.Errorf("%d bytes were accepted", most+1)
+		}
+	}
+}
+
+func FuzzCheckKey(f *testing.F) {
+	for _, key := range append([]string{"backups/web1/crm/20251028T140000Z-9f3c2a7d/manifest.json", "a b", "ä"}, badKeys...) {
+		f.Add(key)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		if CheckKey(key, 255) != nil {
+			return
+		}
+		if !filepath.IsLocal(key) || filepath.Clean(key) != key || strings.Contains("/"+key, "/.") || !fs.ValidPath(key) {
+			t.Errorf("%q was accepted", key)
 		}
 	})
 }

@@ -22,7 +22,8 @@ type Lister interface {
 	// List yields the objects whose key begins with prefix, in ascending byte
 	// order of their keys, in as few requests as the store allows. An object
 	// is visible to List as soon as the call that stored it has returned.
-	// After an error the sequence ends.
+	// After an error the sequence ends. A vault made of directories shows one
+	// below a job's that it may not look into as an object whose key ends in a slash.
 	List(ctx context.Context, prefix string) iter.Seq2[Object, error]
 }
 

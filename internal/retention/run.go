@@ -105,7 +105,11 @@ func (r *run) job(ctx context.Context, job catalog.Job) {
 		r.Planned(job.Host, job.Name, decisions)
 	}
 	result := resultOf(job, decisions)
-	if finding := Brake(decisions, keep, expect, r.Now); finding != nil && !r.Force {
+	finding := closed(job)
+	if finding == nil {
+		finding = Brake(decisions, keep, expect, r.Now)
+	}
+	if finding != nil && !r.Force {
 		r.find(*finding)
 		r.braked[job.Host+"/"+job.Name] = true
 		result.Braked = true

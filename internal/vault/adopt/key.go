@@ -2,7 +2,6 @@ package adopt
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -36,18 +35,11 @@ func isID(s string) bool {
 
 // Usable reports whether a path is one that a file can be adopted by: what some
 // vault could not open or delete by its name, and what is hidden, cannot.
-func Usable(key string) bool {
-	bad := func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' || r == '\ufffe' || r == '\uffff' }
-	if key == "" || len(key) > 1024 || !utf8.ValidString(key) || strings.ContainsFunc(key, bad) {
-		return false
-	}
-	for segment := range strings.SplitSeq(key, "/") {
-		if segment == "" || segment[0] == '.' || len(segment) > 200 {
-			return false
-		}
-	}
-	return true
-}
+func Usable(key string) bool { return holdfast.CheckKey(key, maxSegment) == nil }
+
+// maxSegment is how long a name of a file or folder may be, in bytes: shorter than any
+// vault's longest.
+const maxSegment = 200
 
 // fileName returns the name of a data object for what is left of a file's name without
 // its time.

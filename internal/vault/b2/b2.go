@@ -67,7 +67,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/secret"
@@ -119,27 +118,16 @@ func New(o Options) (*Vault, error) {
 	return v, nil
 }
 
-// maxName is the longest name of a file, maxSegment that of what stands between
-// slashes, in bytes: https://www.backblaze.com/docs/cloud-storage-files.
-const (
-	maxName    = 1024
-	maxSegment = 250
-)
+// maxSegment is the longest of what stands between slashes in a name, in bytes:
+// https://www.backblaze.com/docs/cloud-storage-files.
+const maxSegment = 250
 
-// checkKey returns an error unless the key is one that every backend takes: no
-// empty segment, none that begins with a dot, and nothing that some system takes
-// for a separator or an end.
+// checkKey is holdfast.CheckKey where the vault's prefix is part of what B2 bounds.
 func (v *Vault) checkKey(key string) error {
-	bad := func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' || r == '\ufffe' || r == '\uffff' }
-	if key == "" || len(v.prefix)+len(key) > maxName || !utf8.ValidString(key) || strings.ContainsFunc(key, bad) {
+	if len(v.prefix)+len(key) > holdfast.MaxKey {
 		return fmt.Errorf("key %q: not usable in a vault", key)
 	}
-	for segment := range strings.SplitSeq(key, "/") {
-		if segment == "" || segment[0] == '.' || len(segment) > maxSegment {
-			return fmt.Errorf("key %q: not usable in a vault", key)
-		}
-	}
-	return nil
+	return holdfast.CheckKey(key, maxSegment)
 }
 
 // doing names what failed and for which key or prefix.

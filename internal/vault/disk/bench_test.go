@@ -16,7 +16,7 @@ func BenchmarkList(b *testing.B) {
 	v, _ := newVault(b, b.TempDir(), newClock())
 	for job := range 1000 {
 		for backup := range 50 {
-			dir := filepath.Join(v.dir, fmt.Sprintf("backups/web%d/job%d/20251028T1400%02dZ-9f3c2a7d", job/10, job%10, backup))
+			dir := filepath.Join(v.root.Name(), fmt.Sprintf("backups/web%d/job%d/20251028T1400%02dZ-9f3c2a7d", job/10, job%10, backup))
 			if err := os.MkdirAll(dir, dirMode); err != nil {
 				b.Fatal(err)
 			}

@@ -84,7 +84,7 @@ func (v *Vault) seal(id string, size int64) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	f, err := v.root.OpenFile(sealed, os.O_WRONLY, 0)
+	f, err := v.openPlain(sealed, os.O_WRONLY)
 	if err != nil {
 		return err
 	}

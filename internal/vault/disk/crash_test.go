@@ -92,8 +92,8 @@ func onlyObject(t *testing.T, v *Vault, key string) {
 	if ids, err := v.uploadIDs(); err != nil || len(ids) > 0 {
 		t.Errorf("uploads that are left: %q, error %v", ids, err)
 	}
-	restartLater(t, v.dir)
-	if got := files(t, v.dir); !slices.Equal(got, []string{filepath.FromSlash(key)}) {
+	restartLater(t, v.root.Name())
+	if got := files(t, v.root.Name()); !slices.Equal(got, []string{filepath.FromSlash(key)}) {
 		t.Errorf("left: %q, want the object alone", got)
 	}
 }
@@ -273,7 +273,7 @@ func TestAReceiptThatSaysNothingIsNone(t *testing.T) {
 		v, client := newVault(t, t.TempDir(), newClock())
 		u := start(t, v, "backups/x")
 		p := send(t, v, client, u, 1, []byte("a body"))
-		if err := os.WriteFile(filepath.Join(v.dir, layout.UploadPath(u.ID, partFile(1, "json"))), []byte(text), fileMode); err != nil {
+		if err := os.WriteFile(filepath.Join(v.root.Name(), layout.UploadPath(u.ID, partFile(1, "json"))), []byte(text), fileMode); err != nil {
 			t.Fatal(err)
 		}
 		if err := v.CompleteUpload(t.Context(), u, []holdfast.Part{p}, 6); !errors.Is(err, holdfast.ErrCorrupt) {

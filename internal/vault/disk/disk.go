@@ -74,7 +74,6 @@ type Options struct {
 
 // Vault implements holdfast.Vault.
 type Vault struct {
-	dir     string // absolute
 	root    *os.Root
 	base    *url.URL
 	sealer  sealer
@@ -112,7 +111,7 @@ func open(root string, o Options) (*Vault, error) {
 	if err != nil {
 		return nil, cause(err)
 	}
-	v := &Vault{dir: dir, root: r, base: base, sealer: o.Sealer, now: o.Now, log: o.Log}
+	v := &Vault{root: r, base: base, sealer: o.Sealer, now: o.Now, log: o.Log}
 	if v.now == nil {
 		v.now = time.Now
 	}

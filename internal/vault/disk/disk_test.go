@@ -127,7 +127,7 @@ func TestConformance(t *testing.T) {
 		})
 	}
 	// Clean, apart from the vault's own names.
-	if got := files(t, v.dir); len(got) != 1 || got[0] != stateLock {
+	if got := files(t, v.root.Name()); len(got) != 1 || got[0] != stateLock {
 		t.Errorf("left behind: %q", got)
 	}
 }
@@ -286,7 +286,7 @@ func TestOnlyTheOwnerMayLookInside(t *testing.T) {
 
 func TestAVaultWhoseRootVanishedIsNotEmpty(t *testing.T) {
 	v, _ := newVault(t, t.TempDir(), newClock())
-	if err := os.RemoveAll(v.dir); err != nil {
+	if err := os.RemoveAll(v.root.Name()); err != nil {
 		t.Fatal(err)
 	}
 	for _, prefix := range []string{"", "backups/", "backups/web1/crm/"} {

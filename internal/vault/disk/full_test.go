@@ -59,7 +59,7 @@ func TestOnAFullDiskNothingIsHalfStored(t *testing.T) {
 	if err := v.AbortUpload(t.Context(), u); err != nil {
 		t.Error(err)
 	}
-	if got, want := files(t, v.dir), []string{stateLock, "backups/small"}; !slices.Equal(got, want) {
+	if got, want := files(t, v.root.Name()), []string{stateLock, "backups/small"}; !slices.Equal(got, want) {
 		t.Errorf("left: %q, want %q", got, want)
 	}
 	// Room again, once the upload is gone.
@@ -84,7 +84,7 @@ func TestOutOfFilesIsFullAndCompletingCanBeRepeated(t *testing.T) {
 	v, client := newVault(t, small(t), newClock())
 	u, body := start(t, v, "backups/web1/crm/x"), []byte("a body")
 	p := send(t, v, client, u, 1, body)
-	filler := filepath.Join(filepath.Dir(v.dir), "filler")
+	filler := filepath.Join(filepath.Dir(v.root.Name()), "filler")
 	if err := os.Mkdir(filler, dirMode); err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ func TestHandlerAnswers(t *testing.T) {
 			if status != c.status {
 				t.Errorf("got status %d, want %d: %s", status, c.status, text)
 			}
-			for _, secret := range []string{v.dir, u.ID, gone.ID, "backups", "secret", layout.UploadsDir} {
+			for _, secret := range []string{v.root.Name(), u.ID, gone.ID, "backups", "secret", layout.UploadsDir} {
 				if strings.Contains(text, secret) {
 					t.Errorf("the answer tells of %q: %s", secret, text)
 				}

@@ -12,9 +12,9 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
-// checkKey is layout.CheckKey where no object is written in place: its name needs no
+// checkKey is holdfast.CheckKey where no object is written in place: its name needs no
 // room for a mark.
-func checkKey(key string) error { return layout.CheckKey(key, layout.MaxName) }
+func checkKey(key string) error { return holdfast.CheckKey(key, layout.MaxName) }
 
 // stat returns what is known of the object. holdfast.ErrNotExist for whatever is
 // not a plain file in plain directories: symbolic links are not followed, even

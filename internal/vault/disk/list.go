@@ -16,14 +16,16 @@ import (
 )
 
 // List implements holdfast.Lister. It holds one directory of each level in
-// memory. What appears or vanishes while it runs may or may not be shown.
+// memory. What appears or vanishes while it runs may or may not be shown. A directory
+// that is closed to us is passed over where layout.PassesOver says so; who asks for
+// what lies in that one alone gets the error.
 func (v *Vault) List(ctx context.Context, prefix string) iter.Seq2[holdfast.Object, error] {
 	return func(yield func(holdfast.Object, error) bool) {
 		w := walk{ctx: ctx, prefix: prefix, yield: yield}
 		// Straight to the directory that the prefix names, past the neighbours.
 		at := prefix[:strings.LastIndexByte(prefix, '/')+1]
 		if at == "" {
-			w.dir(v.root, ".", at)
+			w.dir(v.root, ".", at, nil)
 			return
 		}
 		dir := strings.TrimSuffix(at, "/")
@@ -34,7 +36,7 @@ func (v *Vault) List(ctx context.Context, prefix string) iter.Seq2[holdfast.Obje
 		case err != nil:
 			w.fail(err)
 		case ok:
-			w.dir(v.root, dir, at)
+			w.dir(v.root, dir, at, nil)
 		}
 	}
 }
@@ -61,14 +63,18 @@ func (w *walk) alive() bool {
 
 // dir walks the directory name of parent, whose keys begin with at; it reports
 // whether to go on. A directory that vanished a moment ago, because its last
-// object was deleted, is an empty one; without the root there is no vault.
-func (w *walk) dir(parent *os.Root, name, at string) bool {
+// object was deleted, is an empty one; without the root there is no vault. info is of
+// the directory, nil for the one that was asked for.
+func (w *walk) dir(parent *os.Root, name, at string, info fs.FileInfo) bool {
 	if !w.alive() {
 		return false
 	}
 	entries, err := readDir(parent, name)
 	if errors.Is(err, fs.ErrNotExist) && at != "" {
 		return true
+	}
+	if errors.Is(err, fs.ErrPermission) && info != nil && layout.PassesOver(at) {
+		return w.yield(holdfast.Object{Key: at, ModTime: info.ModTime().UTC()}, nil)
 	}
 	if err != nil {
 		return w.fail(err)
@@ -97,7 +103,7 @@ func (w *walk) dir(parent *os.Root, name, at string) bool {
 			}
 			defer root.Close()
 		}
-		if !w.dir(root, e.info.Name(), key) {
+		if !w.dir(root, e.info.Name(), key, e.info) {
 			return false
 		}
 	}

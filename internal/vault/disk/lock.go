@@ -3,13 +3,10 @@ package disk
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
-	"sync"
+	"syscall"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
@@ -28,20 +25,15 @@ const (
 
 // lock takes the lock file below the root, waiting until ctx ends. The lock dies
 // with the process.
-func (v *Vault) lock(ctx context.Context, name string, with sharing, flag int) (unlock func(), err error) {
-	l := flock.New(filepath.Join(v.dir, name), flock.SetFlag(flag), flock.SetPermissions(fileMode))
-	try := l.TryLockContext
-	if with == shared {
-		try = l.TryRLockContext
-	}
-	ok, err := try(ctx, lockPoll)
+func (v *Vault) lock(ctx context.Context, name string, with sharing) (unlock func(), err error) {
+	l, err := v.openLock(name)
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
-		return nil, fmt.Errorf("lock is held")
+	if err := l.take(ctx, with); err != nil {
+		return nil, err
 	}
-	return func() { l.Unlock() }, nil
+	return l.release, nil
 }
 
 // lockPart takes the lock of a part, which the caller holds the upload's shared
@@ -51,96 +43,94 @@ func (v *Vault) lock(ctx context.Context, name string, with sharing, flag int) (
 func (v *Vault) lockPart(ctx context.Context, id string, n int) (unlock func(), err error) {
 	name := layout.UploadPath(id, partFile(n, "lock"))
 	for {
-		l := flock.New(filepath.Join(v.dir, name), flock.SetFlag(os.O_CREATE|os.O_RDONLY), flock.SetPermissions(fileMode))
-		if _, err := l.TryLockContext(ctx, lockPoll); err != nil {
-			l.Close()
+		l, err := v.openLock(name)
+		if err != nil {
 			return nil, err
 		}
-		held, err := l.Stat()
+		if err := l.take(ctx, alone); err != nil {
+			return nil, err
+		}
+		held, err := l.file.Stat()
 		if err != nil {
-			l.Unlock()
+			l.release()
 			return nil, err
 		}
 		if there, err := v.root.Lstat(name); err == nil && os.SameFile(held, there) {
 			return func() {
 				v.root.Remove(name)
-				l.Unlock()
+				l.release()
 			}, nil
 		}
-		l.Unlock()
+		l.release()
 	}
 }
 
 // tryLock takes the lock file if it is free.
 func (v *Vault) tryLock(name string) (unlock func(), ok bool) {
-	l := flock.New(filepath.Join(v.dir, name), flock.SetFlag(os.O_RDONLY), flock.SetPermissions(fileMode))
-	ok, err := l.TryLock()
-	if err != nil || !ok {
+	f, err := v.openPlain(name, os.O_RDONLY)
+	if err != nil {
 		return nil, false
 	}
-	return func() { l.Unlock() }, true
+	l := locking{f}
+	if err := l.try(alone); err != nil {
+		l.release()
+		return nil, false
+	}
+	return l.release, true
 }
 
-// maxSenders is how many parts of one upload this process receives at once. The
-// pusher sends four; as many again may be connections that died unnoticed.
-const maxSenders = 8
+// locking is a lock file that is open. It is locked by flock(2) itself and not with
+// gofrs/flock, as package push does it: that opens a path, and where somebody has put
+// a link it would make a file wherever that leads.
+type locking struct{ file *os.File }
 
-// errBusy is a sender too many.
-var errBusy = errors.New("too many parts of this upload are being sent")
-
-// sending knows the parts that this process is receiving, so that a sender whose
-// connection died does not keep its successor waiting until a timeout.
-type sending struct {
-	mu    sync.Mutex
-	parts map[sentPart]*cutter
-	count map[string]int // of senders, by upload
-}
-
-type sentPart struct {
-	upload string
-	number int
-}
-
-// cutter makes one receiver give up.
-type cutter struct{ cut func() }
-
-// enter makes whoever is receiving the same part give up, and notes how to make
-// the caller do so. The caller calls leave when done. errBusy if there are
-// maxSenders already.
-func (s *sending) enter(p sentPart, cut func()) (leave func(), err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.count[p.upload] >= maxSenders {
-		return nil, errBusy
-	}
-	if s.parts == nil {
-		s.parts, s.count = map[sentPart]*cutter{}, map[string]int{}
-	}
-	s.count[p.upload]++
-	if other := s.parts[p]; other != nil {
-		other.cut()
-	}
-	mine := &cutter{cut}
-	s.parts[p] = mine
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.parts[p] == mine {
-			delete(s.parts, p)
+// openLock opens a lock file, and makes it where it is missing.
+func (v *Vault) openLock(name string) (locking, error) {
+	for range openAttempts {
+		f, err := v.openPlain(name, os.O_RDONLY)
+		if errors.Is(err, fs.ErrNotExist) {
+			// Only what was not there: a link, too, is.
+			f, err = v.root.OpenFile(name, os.O_RDONLY|os.O_CREATE|os.O_EXCL, fileMode)
 		}
-		if s.count[p.upload]--; s.count[p.upload] == 0 {
-			delete(s.count, p.upload)
-		}
-	}, nil
-}
-
-// cut makes every receiver of a part of the upload give up.
-func (s *sending) cut(upload string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for p, c := range s.parts {
-		if p.upload == upload {
-			c.cut()
+		if !errors.Is(err, fs.ErrExist) {
+			return locking{f}, err
 		}
 	}
+	return locking{}, errNotPlain
+}
+
+// take waits for the lock until ctx ends. On an error the file is closed.
+func (l locking) take(ctx context.Context, with sharing) error {
+	err := ctx.Err()
+	for err == nil {
+		if err = l.try(with); !errors.Is(err, syscall.EWOULDBLOCK) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-time.After(lockPoll):
+			err = nil
+		}
+	}
+	if err != nil {
+		l.release()
+	}
+	return err
+}
+
+// try takes the lock if it is free; syscall.EWOULDBLOCK if not.
+func (l locking) try(with sharing) error {
+	how := syscall.LOCK_EX
+	if with == shared {
+		how = syscall.LOCK_SH
+	}
+	return syscall.Flock(int(l.file.Fd()), how|syscall.LOCK_NB)
+}
+
+// release lets go of the lock. It is not left to closing the file, which a process
+// that is just being started may have open for a moment too.
+func (l locking) release() {
+	_ = syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN)
+	l.file.Close()
 }

@@ -9,8 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -68,8 +68,8 @@ func (v *Vault) openFile(key string) (*os.File, error) {
 	if _, err := v.stat(key); err != nil {
 		return nil, err
 	}
-	f, err := v.root.Open(key)
-	if errors.Is(err, fs.ErrNotExist) {
+	f, err := v.openPlain(key, os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotPlain) {
 		return nil, holdfast.ErrNotExist
 	}
 	return f, err
@@ -153,13 +153,22 @@ func (v *Vault) delete(ctx context.Context, key string) error {
 		return err
 	}
 	dir := path.Dir(key)
-	// rmdir and not Root.Remove, which would also remove a file that somebody
-	// has put there in the meantime.
-	for dir != "." && syscall.Rmdir(filepath.Join(v.dir, dir)) == nil {
+	for dir != "." && v.rmdir(dir) == nil {
 		dir = path.Dir(dir)
 	}
 	if err := v.syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
+}
+
+// rmdir removes an empty directory below the root. Root.Remove would also remove a
+// file that somebody has put there in the meantime.
+func (v *Vault) rmdir(name string) error {
+	parent, err := v.root.Open(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	return unix.Unlinkat(int(parent.Fd()), path.Base(name), unix.AT_REMOVEDIR)
 }

@@ -35,12 +35,15 @@ type receipt struct {
 	Sum  string `json:"sha256"`
 }
 
+// maxNote is far more than a receipt or a claim has, in bytes.
+const maxNote = 1 << 10
+
 func partFile(n int, ext string) string { return fmt.Sprintf("%05d.%s", n, ext) }
 
 // readReceipt returns the receipt of a part; ok is false if there is none, or
 // none that says anything, as after a power failure.
 func (v *Vault) readReceipt(id string, n int) (r receipt, ok bool) {
-	text, err := v.root.ReadFile(layout.UploadPath(id, partFile(n, "json")))
+	text, err := v.readPlain(layout.UploadPath(id, partFile(n, "json")), maxNote)
 	if err != nil {
 		return receipt{}, false
 	}
@@ -79,14 +82,15 @@ func (v *Vault) removeReceipt(id string, n int) error {
 }
 
 // received returns how many bytes the parts of the upload occupy, from the data
-// file alone: its holes are parts that did not come.
+// file alone: its holes are parts that did not come. None that can be seen where the
+// upload may not be looked into.
 func (v *Vault) received(id string) (int64, error) {
 	for _, name := range []string{layout.DataFile, sealedFile} {
 		info, err := v.root.Lstat(layout.UploadPath(id, name))
 		if err == nil {
 			return occupied(info), nil
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 			return 0, err
 		}
 	}
@@ -109,7 +113,7 @@ func occupied(info fs.FileInfo) int64 {
 // one is the last does not change.
 func (v *Vault) claimShort(id string, n int) error {
 	claim, number := layout.UploadPath(id, shortFile), []byte(strconv.Itoa(n))
-	held, err := v.root.ReadFile(claim)
+	held, err := v.readPlain(claim, maxNote)
 	if errors.Is(err, fs.ErrNotExist) {
 		var temp string
 		if temp, err = v.writeTemp(number); err != nil {
@@ -120,7 +124,7 @@ func (v *Vault) claimShort(id string, n int) error {
 			return v.syncDir(layout.UploadDir(id))
 		}
 		if errors.Is(err, fs.ErrExist) {
-			held, err = v.root.ReadFile(claim)
+			held, err = v.readPlain(claim, maxNote)
 		}
 	}
 	if err != nil {
@@ -162,7 +166,7 @@ func (v *Vault) storePart(ctx context.Context, c partClaims, body io.Reader, cut
 // writePart is storePart under its locks.
 func (v *Vault) writePart(c partClaims, body io.Reader) error {
 	// Never made here: once the upload is sealed there is none.
-	data, err := v.root.OpenFile(layout.UploadPath(c.Upload, layout.DataFile), os.O_WRONLY, 0)
+	data, err := v.openPlain(layout.UploadPath(c.Upload, layout.DataFile), os.O_WRONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return holdfast.ErrNotExist
 	}

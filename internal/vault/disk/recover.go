@@ -1,18 +1,25 @@
 package disk
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
 // recover makes the vault's own directories and removes what a crash has left:
-// uploads that have become objects, and temporary files.
+// uploads that have become objects, and temporary files. What can't be removed, as
+// others may have left it, keeps nobody from the vault.
 func (v *Vault) recover() error {
 	for _, dir := range []string{layout.TempDir, layout.UploadsDir} {
 		if err := v.root.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
+		}
+		// Whatever a link leads to is not what a crash has left.
+		if info, err := v.root.Lstat(dir); err != nil || !info.IsDir() {
+			return cmp.Or(err, fmt.Errorf("%q is no directory", dir))
 		}
 	}
 	ids, err := v.uploadIDs()
@@ -21,7 +28,7 @@ func (v *Vault) recover() error {
 	}
 	for _, id := range ids {
 		if err := v.recoverUpload(id); err != nil {
-			return err
+			v.log.Warn("remove completed upload", "upload", id, "err", cause(err))
 		}
 	}
 	return v.recoverTemp()
@@ -56,7 +63,7 @@ func (v *Vault) recoverTemp() error {
 			continue
 		}
 		if err := v.root.RemoveAll(layout.TempPath(e.Name())); err != nil {
-			return err
+			v.log.Warn("remove temporary file", "name", e.Name(), "err", cause(err))
 		}
 	}
 	return nil

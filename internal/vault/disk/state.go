@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
@@ -57,7 +56,7 @@ func (v *Vault) Swap(ctx context.Context, key string, body []byte, tag string) (
 }
 
 func (v *Vault) swap(ctx context.Context, key string, body []byte, tag string) error {
-	unlock, err := v.lock(ctx, stateLock, alone, os.O_CREATE|os.O_RDONLY)
+	unlock, err := v.lock(ctx, stateLock, alone)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"os"
 	"path"
 	"strings"
 
@@ -77,7 +76,7 @@ func (v *Vault) readUpload(id, key string) (layout.Record, error) {
 	if !layout.IsID(id) {
 		return layout.Record{}, holdfast.ErrNotExist
 	}
-	text, err := v.root.ReadFile(layout.UploadPath(id, layout.RecordFile))
+	text, err := v.readPlain(layout.UploadPath(id, layout.RecordFile), layout.MaxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return layout.Record{}, holdfast.ErrNotExist
 	}
@@ -99,7 +98,7 @@ func (v *Vault) lockUpload(ctx context.Context, id string, with sharing) (unlock
 		return nil, holdfast.ErrNotExist
 	}
 	// Made anew where it was lost; where the upload is gone, it cannot be.
-	unlock, err = v.lock(ctx, layout.UploadPath(id, lockFile), with, os.O_CREATE|os.O_RDONLY)
+	unlock, err = v.lock(ctx, layout.UploadPath(id, lockFile), with)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, holdfast.ErrNotExist
 	}
@@ -120,16 +119,27 @@ func (v *Vault) abort(ctx context.Context, u holdfast.Upload) error {
 		return err
 	}
 	_, err := v.readUpload(u.ID, u.Key)
-	if unknown := errors.Is(err, holdfast.ErrCorrupt) && u.Key == ""; err != nil && !unknown {
+	damaged := isDamage(err) && u.Key == ""
+	if err != nil && !damaged {
 		return err
 	}
 	v.sending.cut(u.ID)
 	unlock, err := v.lockUpload(ctx, u.ID, alone)
-	if err != nil {
+	switch {
+	case errors.Is(err, errNotPlain), damaged && errors.Is(err, fs.ErrPermission):
+		// Nobody here has locked what can't be.
+	case err != nil:
 		return err
+	default:
+		defer unlock()
 	}
-	defer unlock()
 	return v.discard(u.ID)
+}
+
+// isDamage reports whether that is why an upload whose directory is there has no
+// record: it is missing, says nothing, or may not be read.
+func isDamage(err error) bool {
+	return errors.Is(err, holdfast.ErrNotExist) || errors.Is(err, holdfast.ErrCorrupt) || errors.Is(err, fs.ErrPermission)
 }
 
 // discard removes the upload, at once as far as others can see. The caller holds
@@ -139,6 +149,9 @@ func (v *Vault) discard(id string) error {
 	err := v.root.Rename(layout.UploadDir(id), temp)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if errors.Is(err, fs.ErrPermission) && v.rmdir(layout.UploadDir(id)) == nil {
+		return nil // closed to us it can't be moved; an empty one can be removed
 	}
 	if err != nil {
 		return err
@@ -181,11 +194,11 @@ func (v *Vault) uploadIDs() ([]string, error) {
 		return nil, err
 	}
 	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	ids := names[:0]
-	for _, name := range names {
-		if layout.IsID(name) {
-			ids = append(ids, name)
+	entries, err := f.ReadDir(-1)
+	var ids []string
+	for _, e := range entries {
+		if layout.IsID(e.Name()) && e.IsDir() {
+			ids = append(ids, e.Name())
 		}
 	}
 	return ids, err
@@ -198,7 +211,7 @@ func (v *Vault) unfinished(ctx context.Context, id, prefix string) (holdfast.Upl
 		return holdfast.Upload{}, err
 	}
 	rec, err := v.readUpload(id, "")
-	if errors.Is(err, holdfast.ErrCorrupt) {
+	if isDamage(err) {
 		return v.damaged(id, prefix)
 	}
 	if err != nil {

@@ -32,7 +32,7 @@
 //
 // A key is the path of its object, with the segments for directories. What begins
 // with a dot is the vault's own and part of no key, so nothing that is stored can
-// be taken for a mark, or reach one (CheckKey).
+// be taken for a mark, or reach one (holdfast.CheckKey).
 //
 // # Objects
 //
@@ -48,13 +48,22 @@
 // is the only thing that such a server does whole or not at all. When the object
 // goes, they go after it, and the one that vouches for it first.
 //
+// # Closed directories
+//
+// A directory that may not be looked into, as of mode 0, hides what lies in it, and
+// nothing else: below a job's a listing shows it as an object of no size whose key
+// ends in a slash, which is no backup's (PassesOver).
+//
 // # Uploads
 //
 // The id is the name of the directory, 26 letters and digits (IsID). upload.json
-// is two fields of JSON, in UTC; a directory without one that can be read is a
-// damaged upload, which has no key any more (ParseRecord):
+// is two fields of JSON, in UTC:
 //
 //	{"key":"backups/web1/crm/20251028T140000Z-9f3c2a7d/crm.sql","started":"2025-10-28T14:00:00Z"}
+//
+// A directory where it can't be read, or says nothing (ParseRecord), is a damaged
+// upload, which has no key any more. Others can make those: the name may be that of a
+// directory, or of a file larger than MaxRecord, and the upload closed to us.
 //
 // Part n lies in data where the schedule of part sizes says (PartOffset), whatever
 // came before it; what is missing is a hole. So every part but the last must have

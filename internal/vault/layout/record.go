@@ -14,6 +14,10 @@ type Record struct {
 	Started time.Time `json:"started"`
 }
 
+// MaxRecord is far more than a record has, in bytes: what is larger was not written
+// here, and is not read.
+const MaxRecord = 16 << 10
+
 // Encode returns the text of the file.
 func (r Record) Encode() ([]byte, error) {
 	r.Started = r.Started.UTC()
@@ -21,10 +25,10 @@ func (r Record) Encode() ([]byte, error) {
 }
 
 // ParseRecord returns what the text says of that upload; holdfast.ErrCorrupt unless
-// it names a key that CheckKey allows.
+// it names a key that holdfast.CheckKey allows.
 func ParseRecord(id string, text []byte, maxName int) (Record, error) {
 	var r Record
-	if err := json.Unmarshal(text, &r); err != nil || CheckKey(r.Key, maxName) != nil {
+	if err := json.Unmarshal(text, &r); err != nil || holdfast.CheckKey(r.Key, maxName) != nil {
 		return Record{}, fmt.Errorf("record of upload %s: %w", id, holdfast.ErrCorrupt)
 	}
 	return r, nil

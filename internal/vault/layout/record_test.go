@@ -33,3 +33,11 @@ func TestARecordThatSaysNothingIsCorrupt(t *testing.T) {
 		t.Errorf("where names need not be marked: %v", err)
 	}
 }
+
+func TestTheLongestRecordFits(t *testing.T) {
+	key := strings.Repeat("<", holdfast.MaxKey) // six bytes each in JSON
+	text, err := Record{Key: key, Started: time.Now()}.Encode()
+	if err != nil || len(text) < 6*holdfast.MaxKey || len(text) > MaxRecord {
+		t.Errorf("%d bytes and error %v, want at most %d", len(text), err, MaxRecord)
+	}
+}

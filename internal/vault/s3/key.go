@@ -3,26 +3,20 @@ package s3
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/holdfast-backup/holdfast"
 )
 
-// maxKey is the longest key that S3 takes, prefix and all, in bytes.
-const maxKey = 1024
+// maxSegment is the longest of what stands between slashes, in bytes: some stores keep
+// objects as files.
+const maxSegment = 255
 
-// checkKey returns an error unless the key is one that every backend takes: no
-// empty segment, none that begins with a dot, and nothing that some system takes
-// for a separator or an end, or that XML can't carry, in which listings come.
+// checkKey is holdfast.CheckKey where the vault's prefix is part of what S3 bounds.
 func (v *Vault) checkKey(key string) error {
-	bad := func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' || r == '\ufffe' || r == '\uffff' }
-	if key == "" || len(v.prefix)+len(key) > maxKey || !utf8.ValidString(key) || strings.ContainsFunc(key, bad) {
+	if len(v.prefix)+len(key) > holdfast.MaxKey {
 		return fmt.Errorf("key %q: not usable in a vault", key)
 	}
-	for segment := range strings.SplitSeq(key, "/") {
-		if segment == "" || segment[0] == '.' || len(segment) > 255 {
-			return fmt.Errorf("key %q: not usable in a vault", key)
-		}
-	}
-	return nil
+	return holdfast.CheckKey(key, maxSegment)
 }
 
 // name returns what the bucket calls the key, or all keys with a prefix.

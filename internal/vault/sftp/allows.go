@@ -63,8 +63,11 @@ func (o op) allows() (*allows, error) {
 	}
 	// Of names that there are not: a server that allows it finds none.
 	err = o.rename(layout.TempPath("no-"+layout.NewID()), layout.TempPath("no-"+layout.NewID()))
-	if isLost(err) || o.ctx.Err() != nil {
+	if isLost(err) {
 		return nil, err
+	}
+	if ended := o.ctx.Err(); ended != nil {
+		return nil, ended // which a server that answers anything to this leaves out of err
 	}
 	a.rename = !forbidden(err)
 	// Where nothing can be taken back, and modes can't either, they are what keeps

@@ -30,7 +30,8 @@ var errStalled = errors.New("the server has stopped answering")
 type conn struct {
 	client  *ssh.Client
 	tcp     *watchedConn
-	timeout time.Duration
+	timeout time.Duration // for what it is asked
+	opens   time.Duration // for a further session
 	options Options
 	openssh bool
 	stderr  io.Writer     // what the SFTP server says beside the protocol
@@ -45,9 +46,9 @@ type conn struct {
 	allows   *allows
 }
 
-func newConn(client *ssh.Client, tcp *watchedConn, o Options, stderr io.Writer) *conn {
+func newConn(client *ssh.Client, tcp *watchedConn, v *Vault) *conn {
 	c := &conn{
-		client: client, tcp: tcp, timeout: o.Timeout, options: o, stderr: stderr, done: make(chan struct{}),
+		client: client, tcp: tcp, timeout: v.o.Timeout, opens: v.dialTime, options: v.o, stderr: v.stderr, done: make(chan struct{}),
 		openssh: bytes.HasPrefix(client.ServerVersion(), []byte("SSH-2.0-OpenSSH_")), opening: make(chan struct{}, 1),
 	}
 	go func() {
@@ -105,7 +106,7 @@ func (c *conn) session(ctx context.Context, transfer bool) (*session, error) {
 		return s, nil
 	}
 	// A server that does not answer must not hold the caller.
-	stop := time.AfterFunc(c.timeout, func() { c.close(errStalled) })
+	stop := time.AfterFunc(c.opens, func() { c.close(errStalled) })
 	defer stop.Stop()
 	opened, err := c.openSession()
 	if err != nil && s == nil {

@@ -53,7 +53,7 @@ func (v *Vault) connect(ctx context.Context) (*conn, error) {
 
 func (v *Vault) dial(ctx context.Context, d *dialing) {
 	// Each attempt takes as long as it may, and a host key may take several.
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(families))*v.o.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(families))*v.dialTime)
 	defer cancel()
 	d.conn, d.err = v.reach(ctx)
 	v.mu.Lock()
@@ -101,7 +101,7 @@ func (v *Vault) reach(ctx context.Context) (*conn, error) {
 
 // handshake makes one connection.
 func (v *Vault) handshake(ctx context.Context, auth ssh.AuthMethod, algorithms []string) (*conn, error) {
-	dialer := net.Dialer{Timeout: v.o.Timeout}
+	dialer := net.Dialer{Timeout: v.dialTime}
 	tcp, err := dialer.DialContext(ctx, "tcp", v.addr)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
@@ -116,7 +116,7 @@ func (v *Vault) handshake(ctx context.Context, auth ssh.AuthMethod, algorithms [
 		},
 		BannerCallback: func(string) error { return nil },
 	}
-	if err := tcp.SetDeadline(time.Now().Add(v.o.Timeout)); err != nil {
+	if err := tcp.SetDeadline(time.Now().Add(v.dialTime)); err != nil {
 		tcp.Close()
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func (v *Vault) handshake(ctx context.Context, auth ssh.AuthMethod, algorithms [
 		tcp.Close()
 		return nil, err
 	}
-	return newConn(ssh.NewClient(client, channels, requests), watched, v.o, v.stderr), nil
+	return newConn(ssh.NewClient(client, channels, requests), watched, v), nil
 }
 
 // loginError tells apart why a handshake has failed: x/crypto has no error of its

@@ -80,26 +80,3 @@ func (s *session) answered(status *pkgsftp.StatusError) error {
 }
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
-
-// fewBytes and fewFiles are what is no room at all: some is kept for root.
-const fewBytes, fewFiles = 1 << 20, 1
-
-// full makes holdfast.ErrFull of a failure if the server says that there is no
-// room, which it can where it has statvfs@openssh.com. A quota does not show there.
-func (o op) full(err error) error {
-	if !errors.Is(err, errFailure) {
-		return err
-	}
-	if _, can := o.s.client.HasExtension("statvfs@openssh.com"); !can {
-		return err
-	}
-	var room *pkgsftp.StatVFS
-	ask := o.call(func(c *pkgsftp.Client) (err error) { room, err = c.StatVFS(o.path("")); return err })
-	if isLost(ask) {
-		return ask
-	}
-	if ask == nil && (room.Bavail*room.Frsize < fewBytes || room.Files > 0 && room.Favail < fewFiles) {
-		return holdfast.ErrFull
-	}
-	return err
-}

@@ -92,10 +92,6 @@ func (o op) rewrite(key string, body []byte) error {
 	return errors.Join(err, o.close(f))
 }
 
-func (o op) chmod(key string, mode fs.FileMode) error {
-	return o.call(func(c *pkgsftp.Client) error { return c.Chmod(o.path(key), mode) })
-}
-
 // tryRename leaves the object where it was, as far as it can.
 func (o op) tryRename(key string) error {
 	away := path.Join(path.Dir(key), ".moved-"+path.Base(key))
@@ -120,20 +116,4 @@ func (o op) tryDelete(key string) error {
 	}
 	_ = o.delete(key) // and what belongs to it
 	return nil
-}
-
-// Free returns how many bytes there is room for; errors.ErrUnsupported where the
-// server does not tell.
-func (v *Vault) Free(ctx context.Context) (int64, error) {
-	return do(ctx, v, func(o op) (int64, error) {
-		if _, can := o.s.client.HasExtension("statvfs@openssh.com"); !can {
-			return 0, errors.ErrUnsupported
-		}
-		var room *pkgsftp.StatVFS
-		err := o.call(func(c *pkgsftp.Client) (err error) { room, err = c.StatVFS(o.path("")); return err })
-		if err != nil {
-			return 0, err
-		}
-		return int64(room.Bavail * room.Frsize), nil
-	})
 }

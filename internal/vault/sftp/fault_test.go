@@ -2,7 +2,6 @@ package sftp
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -193,89 +192,6 @@ func nothingBut(t testing.TB, s *testenv.SSHD, want ...string) {
 	}
 	for name := range left {
 		t.Errorf("%s is not there", name)
-	}
-}
-
-func TestAServerThatHangsDoesNotHoldTheCaller(t *testing.T) {
-	o, proxy := behind(t, testenv.StartSSHD(t, testenv.SSHDOptions{}))
-	o.Timeout, o.GiveUp = 500*time.Millisecond, time.Second
-	v := open(t, o)
-	if err := v.Put(t.Context(), "backups/object", []byte("a body")); err != nil {
-		t.Fatal(err)
-	}
-	body := random(8 << 20)
-	p, u := split(body)[0], start(t, v, "backups/x")
-	r, err := v.Open(t.Context(), "backups/object", 0, -1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	calls := map[string]func(ctx context.Context) error{
-		"send a part":     func(ctx context.Context) error { return v.SendPart(ctx, u, p, bytes.NewReader(body)) },
-		"put":             func(ctx context.Context) error { return v.Put(ctx, "backups/new", body) },
-		"open":            func(ctx context.Context) error { _, err := v.Open(ctx, "backups/object", 0, -1); return err },
-		"list":            func(ctx context.Context) error { return firstError(v.List(ctx, "")) },
-		"list uploads":    func(ctx context.Context) error { return firstError(v.ListUploads(ctx, "")) },
-		"start an upload": func(ctx context.Context) error { _, err := v.StartUpload(ctx, "backups/z"); return err },
-		"delete":          func(ctx context.Context) error { return v.Delete(ctx, "backups/none") },
-		"read":            func(context.Context) error { _, err := r.Read(make([]byte, 1)); return err },
-	}
-	proxy.Hold()
-	for name, call := range calls {
-		begun := time.Now()
-		err := call(t.Context())
-		if err == nil || time.Since(begun) > 15*time.Second {
-			t.Errorf("%s: got error %v after %s", name, err, time.Since(begun))
-		}
-	}
-	proxy.Release()
-	proxy.Cut()
-	o.Timeout = time.Hour
-	v = open(t, o)
-	if err := v.Put(t.Context(), "backups/object", []byte("a body")); err != nil {
-		t.Fatal(err)
-	}
-	proxy.Hold()
-	delete(calls, "read") // which has a context of its own
-	for name, call := range calls {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		if err := call(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s: got error %v, want %v", name, err, context.DeadlineExceeded)
-		}
-		cancel()
-	}
-	proxy.Release()
-	sameBytes(t, v, "backups/object", []byte("a body"))
-}
-
-func TestASFTPServerThatHangsBehindALiveConnection(t *testing.T) {
-	s := testenv.StartSSHD(t, testenv.SSHDOptions{})
-	o := options(s)
-	o.Timeout, o.GiveUp = time.Second, 30*time.Second
-	v := open(t, o)
-	if err := v.Put(t.Context(), "backups/object", []byte("a body")); err != nil {
-		t.Fatal(err)
-	}
-	s.Freeze(t)
-	// Another server answers on the next connection.
-	if err := v.Put(t.Context(), "backups/other", []byte("a body")); err != nil {
-		t.Error(err)
-	}
-	s.Thaw(t)
-}
-
-func TestAnIdleConnectionThatHasDiedIsNoticed(t *testing.T) {
-	o, proxy := behind(t, testenv.StartSSHD(t, testenv.SSHDOptions{}))
-	o.Timeout = 300 * time.Millisecond
-	v := open(t, o)
-	if err := v.Put(t.Context(), "backups/object", nil); err != nil {
-		t.Fatal(err)
-	}
-	proxy.Hold()
-	select {
-	case <-v.conn.done:
-	case <-time.After(20 * time.Second):
-		t.Error("it is not")
 	}
 }
 

@@ -9,9 +9,9 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/vault/layout"
 )
 
-// checkKey is layout.CheckKey where an object may have to be written in place, with a
+// checkKey is holdfast.CheckKey where an object may have to be written in place, with a
 // mark beside it.
-func checkKey(key string) error { return layout.CheckKey(key, layout.MaxMarkedName) }
+func checkKey(key string) error { return holdfast.CheckKey(key, layout.MaxMarkedName) }
 
 // seen is what lies at a key.
 type seen struct {

@@ -19,7 +19,9 @@ const listAhead = 32
 
 // List implements holdfast.Lister. It reads each directory once, several ahead of
 // the one that is shown, and holds a few of each level in memory. What appears or
-// vanishes while it runs may or may not be shown.
+// vanishes while it runs may or may not be shown. A directory that the server refuses
+// to list is passed over where layout.PassesOver says so; who asks for what lies in
+// that one alone gets the error.
 func (v *Vault) List(ctx context.Context, prefix string) iter.Seq2[holdfast.Object, error] {
 	return func(yield func(holdfast.Object, error) bool) {
 		// What is read ahead is not waited for once the caller has enough.
@@ -40,7 +42,7 @@ func (v *Vault) List(ctx context.Context, prefix string) iter.Seq2[holdfast.Obje
 		case err != nil:
 			w.fail(err)
 		case ok:
-			w.dir(w.read(dir), at)
+			w.dir(w.read(dir), at, nil)
 		}
 	}
 }
@@ -134,13 +136,17 @@ func (w *walk) readDocument(key string) listing {
 	return answer
 }
 
-// dir shows a directory whose keys begin with at; it reports whether to go on.
-func (w *walk) dir(here listing, at string) bool {
+// dir shows a directory whose keys begin with at; it reports whether to go on. info is
+// of the directory, nil for the one that was asked for.
+func (w *walk) dir(here listing, at string, info fs.FileInfo) bool {
 	var got listed
 	select {
 	case got = <-here:
 	case <-w.ctx.Done():
 		got.err = w.ctx.Err()
+	}
+	if errors.Is(got.err, ErrDenied) && info != nil && layout.PassesOver(at) {
+		return w.yield(holdfast.Object{Key: at, ModTime: info.ModTime().UTC()}, nil)
 	}
 	if got.err != nil {
 		return w.fail(got.err)
@@ -176,11 +182,11 @@ func (w *walk) show(entries []entry, at string) bool {
 				return false
 			}
 		case e.document:
-			if !w.dir(below, at) {
+			if !w.dir(below, at, nil) {
 				return false
 			}
 		default:
-			if !w.dir(below, at+e.name) {
+			if !w.dir(below, at+e.name, e.info) {
 				return false
 			}
 		}

@@ -87,6 +87,10 @@ func (o op) truncate(name string, size int64) error {
 	return o.call(func(c *pkgsftp.Client) error { return c.Truncate(o.path(name), size) })
 }
 
+func (o op) chmod(name string, mode fs.FileMode) error {
+	return o.call(func(c *pkgsftp.Client) error { return c.Chmod(o.path(name), mode) })
+}
+
 func (o op) setTime(name string, t time.Time) error {
 	return o.call(func(c *pkgsftp.Client) error { return c.Chtimes(o.path(name), t, t) })
 }

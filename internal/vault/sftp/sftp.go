@@ -115,8 +115,9 @@ type Vault struct {
 	pins  pins
 	addr  string
 
-	pause  time.Duration // before the first attempt to connect again
-	stderr io.Writer     // takes what the SFTP server says beside the protocol
+	pause    time.Duration // before the first attempt to connect again
+	dialTime time.Duration // that connecting, logging in and opening a session may take, each
+	stderr   io.Writer     // takes what the SFTP server says beside the protocol
 
 	mu      sync.Mutex
 	conn    *conn    // the last one; may be dead
@@ -149,7 +150,7 @@ func newVault(o Options) (*Vault, error) {
 		return nil, err
 	}
 	v := &Vault{
-		o: o, login: login, addr: net.JoinHostPort(o.Host, strconv.Itoa(o.Port)), pause: firstPause, stderr: io.Discard,
+		o: o, login: login, addr: net.JoinHostPort(o.Host, strconv.Itoa(o.Port)), pause: firstPause, dialTime: o.Timeout, stderr: io.Discard,
 	}
 	if v.pins, err = newPins(o, v.addr); err != nil {
 		return nil, err

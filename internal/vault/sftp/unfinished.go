@@ -78,14 +78,14 @@ func (o op) unfinished(dir fs.FileInfo) (holdfast.Upload, error) {
 		return holdfast.Upload{}, holdfast.ErrNotExist
 	}
 	// A record that is not there yet, or not any more, is one that says nothing: so is
-	// an upload without data.
+	// an upload without data, and one that is closed to us.
 	u := holdfast.Upload{ID: id, Started: dir.ModTime().UTC()}
 	record, err := o.readRecord(id)
-	if err != nil && !errors.Is(err, holdfast.ErrNotExist) && !errors.Is(err, holdfast.ErrCorrupt) {
+	if err != nil && !isDamage(err) {
 		return holdfast.Upload{}, err
 	}
 	data, lost := o.lstat(layout.UploadPath(id, layout.DataFile))
-	if lost != nil && !isNotExist(lost) {
+	if lost != nil && !isNotExist(lost) && !errors.Is(lost, ErrDenied) {
 		return holdfast.Upload{}, lost
 	}
 	if data != nil {

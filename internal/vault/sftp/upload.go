@@ -131,11 +131,18 @@ func (v *Vault) known(ctx context.Context, u holdfast.Upload) (*upload, error) {
 	return v.uploads.add(u.ID, newUpload(u.Key, false)), nil
 }
 
-// maxRecord is far more than a record has, in bytes.
-const maxRecord = 16 << 10
-
+// readRecord returns the record of an upload; holdfast.ErrNotExist if there is none,
+// holdfast.ErrCorrupt if nobody here has written it.
 func (o op) readRecord(id string) (layout.Record, error) {
-	text, err := o.read(layout.UploadPath(id, layout.RecordFile), maxRecord)
+	name := layout.UploadPath(id, layout.RecordFile)
+	info, err := o.lstat(name)
+	if err != nil {
+		return layout.Record{}, notExist(err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > layout.MaxRecord {
+		return layout.Record{}, fmt.Errorf("record of upload %s: %w", id, holdfast.ErrCorrupt)
+	}
+	text, err := o.read(name, info.Size())
 	if err != nil {
 		return layout.Record{}, err
 	}
@@ -165,9 +172,8 @@ func (v *Vault) abort(ctx context.Context, u holdfast.Upload) error {
 	}
 	defer leave()
 	known, err := v.known(ctx, u)
-	unreadable := errors.Is(err, holdfast.ErrCorrupt) || errors.Is(err, holdfast.ErrNotExist)
 	switch {
-	case unreadable && u.Key == "":
+	case isDamage(err) && u.Key == "":
 		known = newUpload("", false)
 	case errors.Is(err, holdfast.ErrNotExist):
 		return nil
@@ -196,18 +202,32 @@ func (v *Vault) abort(ctx context.Context, u holdfast.Upload) error {
 	return err
 }
 
+// isDamage reports whether that is why an upload whose directory is there has no
+// record: it is missing, says nothing, or may not be read.
+func isDamage(err error) bool {
+	return errors.Is(err, holdfast.ErrNotExist) || errors.Is(err, holdfast.ErrCorrupt) || errors.Is(err, ErrDenied)
+}
+
 // discard removes the files of an upload.
-func (o op) discard(id string) error {
-	dir := layout.UploadDir(id)
+func (o op) discard(id string) error { return o.removeAll(layout.UploadDir(id)) }
+
+// removeAll removes a directory with all that lies in it, which others may have made.
+func (o op) removeAll(dir string) error {
 	entries, err := o.readDir(dir)
-	if isNotExist(err) {
+	switch {
+	case isNotExist(err):
 		return nil
-	}
-	if err != nil {
+	case errors.Is(err, ErrDenied):
+		// Closed, it can still be removed where nothing lies in it.
+	case err != nil:
 		return err
 	}
 	for _, e := range entries {
-		if err := o.remove(path.Join(dir, e.Name())); err != nil {
+		remove := o.remove
+		if e.IsDir() {
+			remove = o.removeAll
+		}
+		if err := remove(path.Join(dir, e.Name())); err != nil {
 			return err
 		}
 	}
