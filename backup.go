@@ -26,14 +26,17 @@ func (b Backup) Size() int64 {
 // DataSize returns the stored size of its data objects, in bytes.
 func (b Backup) DataSize() int64 { return b.Size() - b.Manifest.Size }
 
-// Own returns the data objects that were there when the manifest was written. What
-// came later is not the backup's: where hosts write by themselves they can add files
-// beside it. Where nothing was there before, as where files were moved in another
-// order, all are its own.
+// addedAfter is how long after the manifest its data can arrive where somebody copies
+// or mirrors files in an order of their own.
+const addedAfter = 48 * time.Hour
+
+// Own returns the data objects that were there when the manifest was written, or two
+// days later. What came after that is not the backup's: where hosts write by themselves
+// they can add files beside it. Where nothing was there before, all are its own.
 func (b Backup) Own() []Object {
 	var own []Object
 	for _, o := range b.Data {
-		if !o.ModTime.After(b.Manifest.ModTime.Add(FutureTolerance)) {
+		if !o.ModTime.After(b.Manifest.ModTime.Add(addedAfter)) {
 			own = append(own, o)
 		}
 	}

@@ -48,9 +48,9 @@ func TestWhatCameLaterIsNotTheBackupsOwn(t *testing.T) {
 		want     int
 	}{
 		"all before":          {at, []holdfast.Object{object("a", -time.Hour), object("b", 0)}, 2},
-		"clocks that differ":  {at, []holdfast.Object{object("a", holdfast.FutureTolerance)}, 1},
-		"one added":           {at, []holdfast.Object{object("a", 0), object("b", holdfast.FutureTolerance+1)}, 1},
-		"all moved after it":  {at, []holdfast.Object{object("a", time.Hour), object("b", 2*time.Hour)}, 2},
+		"a slow mirror":       {at, []holdfast.Object{object("a", 0), object("b", 48*time.Hour)}, 2},
+		"one added":           {at, []holdfast.Object{object("a", 0), object("b", 48*time.Hour+1)}, 1},
+		"all moved after it":  {at, []holdfast.Object{object("a", 50*time.Hour), object("b", 60*time.Hour)}, 2},
 		"no times are known":  {time.Time{}, []holdfast.Object{{Key: "a"}, {Key: "b"}}, 2},
 		"that of the data is": {time.Time{}, []holdfast.Object{object("a", 0)}, 1},
 	} {

@@ -78,9 +78,10 @@ func (c *Holdfast) Registry() (*Registry, error) {
 			return nil, fmt.Errorf("job %q: %w", name, err)
 		}
 		r.policies[name] = entry
-		doubted := slices.ContainsFunc(entry.vaults, func(vault string) bool { return !r.vouches[vault] })
 		for _, vault := range entry.vaults {
-			r.hostNamed[vault] = r.hostNamed[vault] || doubted
+			r.hostNamed[vault] = r.hostNamed[vault] || slices.ContainsFunc(entry.vaults, func(from string) bool {
+				return from != vault && !r.vouches[from] && !slices.Contains(entry.copied, from)
+			})
 		}
 	}
 	var err error
@@ -299,7 +300,7 @@ func (r *Registry) Vouches(vault string) bool { return r.vouches[vault] }
 
 // HostNamed reports whether times of backups in the vault may be the hosts' own
 // choice: where it is not vouched for, and where `holdfast copy` may have brought them
-// from a vault that is not, which has some of its jobs as well.
+// from a vault that is not, to which hosts send some of its jobs as well.
 func (r *Registry) HostNamed(vault string) bool { return !r.vouches[vault] || r.hostNamed[vault] }
 
 // Signs reports whether the broker can sign uploads to the vault; hosts send to

@@ -46,7 +46,7 @@ func (c *braking) backdated() *holdfast.Finding {
 		Summary:  "refused to delete anything while a backup is not as old as its name says",
 		Expected: fmt.Sprintf("there before %s, when one of a newer name arrived", minute(arrival(before))),
 		Actual:   "last written " + minute(arrival(late[0])),
-		Hint:     "; if it is none of yours, remove it",
+		Hint:     "; one that `holdfast copy` brought late looks like this too, and if it is none of yours, remove it",
 	}
 }
 

@@ -46,8 +46,8 @@ func (d Decision) Watched() bool { return d.Adopted != nil && !d.Adopted.Delete 
 // period and counts towards the cap.
 //
 // The newest keep.MinKeep good backups stay whatever rules and cap say. What somebody
-// added to a backup after its manifest was written goes when it goes, and takes no
-// room under the cap.
+// added to a backup (holdfast.Backup.Own) goes when it goes, and takes no room under
+// the cap.
 //
 // A plan made while another run applies its own deletes nothing that the other
 // keeps, so runs at the same time are harmless.
