@@ -121,11 +121,11 @@ func TestTheExitCodeOfMonitorIsThatOfTheJudgingWhateverChannelsDo(t *testing.T) 
 	w.breaks(down, nil, true)
 	down.let(refuse)
 	w.begin()
-	w.tells(lost)
+	w.tells(lost, `[critical] vault: channel "down" does not take messages: …`)
 	w.push(h)
 	w.forward(27 * time.Hour)
-	w.tells("[critical] web1/crm: the newest good backup is 27h old", "[reminder]"+strings.TrimPrefix(lost, "[critical]"),
-		`[critical] vault: channel "down" does not take messages: …`)
+	w.tells("[critical] web1/crm: the newest good backup is 27h old", `[reminder] vault: channel "down" does not take messages: …`,
+		"[reminder]"+strings.TrimPrefix(lost, "[critical]"))
 	w.push(h)
 	w.tells("[resolved] web1/crm: the newest good backup is 27h old")
 	if code := w.stop(); code != 0 {
