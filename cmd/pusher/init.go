@@ -85,6 +85,9 @@ func (i initialisation) run(ctx context.Context, out io.Writer) error {
 	if err := i.checkNew(paths); err != nil {
 		return err
 	}
+	if err := checkApart(append(paths, i.passphrase, i.openpgp)); err != nil {
+		return err
+	}
 	made, err := i.prepare(&starter, i.dir)
 	if err != nil {
 		return err
@@ -154,6 +157,25 @@ func (i *initialisation) complete() error {
 			return err
 		}
 		i.dir = dir
+	}
+	return nil
+}
+
+// checkApart refuses to go on where two files would have one name.
+func checkApart(paths []string) error {
+	named := map[string]bool{}
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		whole, err := filepath.Abs(path)
+		if err != nil {
+			return err
+		}
+		if named[whole] {
+			return cli.Usage(fmt.Errorf("write %q: two files would have this name", path))
+		}
+		named[whole] = true
 	}
 	return nil
 }

@@ -41,16 +41,21 @@ func (p *places) At(path string, err error) error {
 // Locate returns err in the words of the secret that could not be fetched, behind
 // the place of the reference to it, which says more of where to look than
 // whatever came on the way. Another error, or one about a reference that is not of
-// this file, is returned as it is; of several that were joined each is looked at.
+// this file, is returned as it is; of several that were joined each is looked at,
+// unless somebody put words around them.
 func (p *places) Locate(err error) error {
 	if p == nil || err == nil {
 		return err
 	}
 	if several, ok := err.(interface{ Unwrap() []error }); ok {
-		return p.each(err, several.Unwrap())
+		parts := several.Unwrap()
+		if err.Error() != errors.Join(parts...).Error() {
+			return err
+		}
+		return p.each(err, parts)
 	}
-	var ref *secret.RefError
-	if !errors.As(err, &ref) || len(p.secrets[ref.Ref]) == 0 {
+	ref := refError(err)
+	if ref == nil || len(p.secrets[ref.Ref]) == 0 {
 		return err
 	}
 	paths, text := p.secrets[ref.Ref], ref.Error()
@@ -64,6 +69,18 @@ func (p *places) Locate(err error) error {
 		return found
 	}
 	return err
+}
+
+// refError returns the error about a secret that err is, or has come from alone; nil if
+// there is none.
+func refError(err error) *secret.RefError {
+	for err != nil {
+		if ref, ok := err.(*secret.RefError); ok {
+			return ref
+		}
+		err = errors.Unwrap(err) // nil where several were joined
+	}
+	return nil
 }
 
 // each locates each of the errors that err consists of.

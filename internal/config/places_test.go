@@ -46,6 +46,8 @@ func TestASecretThatIsNotThereIsToldWithItsPlace(t *testing.T) {
 		{"with what came on the way", fmt.Errorf("open vault at nas: passphrase: %w", missing), file},
 		{"what two keys refer to", unset, variable},
 		{"several that were joined", errors.Join(missing, errors.New("a fault"), unset), file + "\na fault\n" + variable},
+		{"several with words around them", fmt.Errorf("clean: %w", errors.Join(errors.New("a fault"), missing)), "clean: a fault\nread secret: stat /none/passphrase: no such file or directory"},
+		{"two in a sentence", fmt.Errorf("%w and so %w", missing, fs.ErrExist), "read secret: stat /none/passphrase: no such file or directory and so file already exists"},
 		{"a reference of no file", other, "secret env:HOLDFAST_TEST_OTHER: is empty"},
 		{"another fault", errors.New("a fault"), "a fault"},
 		{"faults that were joined", fmt.Errorf("%w: with %w", errors.New("a fault"), fs.ErrExist), "a fault: with file already exists"},
