@@ -44,8 +44,12 @@ func (c *copying) summarize(w io.Writer, r fill.Result) {
 	if n := len(r.Left); n > 0 {
 		fmt.Fprintf(w, ", %d left out that retention would delete there", n)
 	}
-	if n := len(r.Refused); n > 0 {
+	_, held := firstHeld(r.Refused)
+	if n := len(r.Refused) - held; n > 0 {
 		fmt.Fprintf(w, ", %d left out that no host may send", n)
+	}
+	if held > 0 {
+		fmt.Fprintf(w, ", %d left out that only a hold in %s would keep", held, c.from)
 	}
 	if r.Adopted > 0 {
 		fmt.Fprintf(w, ", %d adopted ones left out, which nothing proves", r.Adopted)
@@ -59,7 +63,7 @@ func (c *copying) summarize(w io.Writer, r fill.Result) {
 // refusedLines is how many refused backups are named: a host can make any number.
 const refusedLines = 20
 
-// tellRefused says what was left out because no host may have sent it.
+// tellRefused says what was left out because no host may have sent it, or held it.
 func (c *copying) tellRefused(w io.Writer, refused []fill.Left) {
 	for i, one := range refused {
 		if i == refusedLines {
@@ -68,10 +72,28 @@ func (c *copying) tellRefused(w io.Writer, refused []fill.Left) {
 		}
 		fmt.Fprintf(w, "LEFT OUT %s: %s\n", one.Ref, strings.Join(one.Reasons, "; "))
 	}
-	if len(refused) > 0 {
+	first, held := firstHeld(refused)
+	if len(refused) > held {
 		fmt.Fprintf(w, "  hint: hosts may write to %s by themselves, and these could not have come through the broker; "+
 			"change the configuration if it should allow them, or copy with --trust-source where nobody but you can write\n", c.from)
 	}
+	if held > 0 {
+		fmt.Fprintf(w, "  hint: a hold in %s may be a host's, so it is not copied; copy with --trust-source where nobody but you can write, "+
+			"or with --all and then: holdfast hold %s --vault %s\n", c.from, first, c.to)
+	}
+}
+
+// firstHeld returns the first of those that only a hold in the source would keep, and
+// how many there are.
+func firstHeld(refused []fill.Left) (first holdfast.Ref, n int) {
+	for _, one := range refused {
+		if one.Held {
+			if n++; n == 1 {
+				first = one.Ref
+			}
+		}
+	}
+	return first, n
 }
 
 // warnUnheld says which holds were not copied.

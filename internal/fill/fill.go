@@ -74,7 +74,7 @@ type Result struct {
 	Copied  []Copied `json:"copied"`  // the newest first
 	Present int      `json:"present"` // were there already
 	Left    []Left   `json:"left"`    // out, since retention would delete them
-	Refused []Left   `json:"refused"` // since no host may send them: see Options.HostQuota
+	Refused []Left   `json:"refused"` // since no host may send them, or hold them: see Options.HostQuota
 	Failed  []Failed `json:"failed"`
 	// Adopted is how many were left out because something else made them: they have
 	// nothing that a copy could be proven by.
@@ -94,6 +94,8 @@ type Copied struct {
 type Left struct {
 	Ref     holdfast.Ref `json:"ref"`
 	Reasons []string     `json:"reasons"`
+	// Held is set where a hold, of which nobody knows whose it is, would have kept it.
+	Held bool `json:"held,omitempty"`
 }
 
 // Failed is a backup that was not copied.
@@ -159,7 +161,7 @@ func (o Options) withDefaults() Options {
 		o.Warn = func(string) {}
 	}
 	if o.HTTP == nil {
-		o.HTTP = presigned.NewUploadClient(1) // one part at a time
+		o.HTTP = presigned.NewUploadClient(atOnce) // a connection for each part on its way
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -69,6 +69,35 @@ func TestAnAppendOnlyServerIsFilled(t *testing.T) {
 	equal(t, "target", without(objects(t, a), "state/"), objects(t, b))
 }
 
+// There the half that a copy has sent lies under the object's own name. It is not what
+// the copy failed for.
+func TestWhatFailsOnAnAppendOnlyServerIsTheCause(t *testing.T) {
+	ref := refOf("crm", 27)
+	const size = 20_000_000
+	good := content(ref.Key("s0.sql.zst"), size)
+	for name, test := range map[string]struct {
+		stored []byte
+		want   string
+	}{
+		"a source that ends too soon": {good[:size-1], "ends after 19999999 of 20000000 bytes"},
+		"a source of other bytes":     {append(slices.Clone(good[:size-1]), ^good[size-1]), "SHA-256"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := memory(), overSSH(t, testenv.SSHDOptions{Deny: testenv.DenyAll()})
+			put(t, a, ref.Key("s0.sql.zst"), test.stored)
+			sign(t, a, manifest(ref, size))
+			result, err := Run(t.Context(), a, b, options())
+			must(t, err)
+			if got := failures(result.Failed); len(result.Failed) != 1 || !strings.Contains(got, test.want) || strings.Contains(got, "target") {
+				t.Errorf("got %q, want it to say %q and nothing of the target", got, test.want)
+			}
+			if there := objects(t, b); len(there) == 0 || there[ref.ManifestKey()] != "" {
+				t.Errorf("the target has %v, want the half and no manifest", there)
+			}
+		})
+	}
+}
+
 // What was cut off there can neither be gone on with nor removed.
 func TestWhatWasCutOffOnAnAppendOnlyServerIsNamed(t *testing.T) {
 	server := testenv.StartSSHD(t, testenv.SSHDOptions{Deny: testenv.DenyAll()})

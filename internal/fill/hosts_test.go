@@ -195,8 +195,14 @@ func TestAHoldThatAHostMayHaveMadeHoldsNothing(t *testing.T) {
 	if !slices.Equal(result.Unheld, []holdfast.Ref{refOf("crm", 27), refOf("crm", 26)}) {
 		t.Errorf("told of %v", result.Unheld)
 	}
-	if len(result.Left) != 1 || !strings.Contains(strings.Join(result.Left[0].Reasons, " "), "held in the source") {
-		t.Errorf("left %+v", result.Left)
+	if len(result.Left) != 0 || len(result.Refused) != 1 {
+		t.Fatalf("left %+v, refused %+v, want the one that nothing keeps to be refused", result.Left, result.Refused)
+	}
+	refused := result.Refused[0]
+	if refused.Ref != refOf("crm", 24) || !refused.Held || !slices.Equal(refused.Reasons, []string{
+		"held in the source, where a host may have made the mark, and retention would delete it in the target", "no rule keeps it",
+	}) {
+		t.Errorf("refused %+v", refused)
 	}
 	for key, sum := range objects(t, b) {
 		if strings.HasSuffix(key, holdfast.HoldFile) && (key != refOf("crm", 25).HoldKey() || sum != was) {

@@ -4,13 +4,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
-	"slices"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/catalog"
 	"github.com/holdfast-backup/holdfast/internal/restore"
-	"github.com/holdfast-backup/holdfast/internal/retention"
 )
 
 // missing returns the backups of the source that the target lacks and would keep, and notes in
@@ -69,42 +66,8 @@ func (c *copier) lacking(ctx context.Context, job catalog.Job, present []holdfas
 			lacking = append(lacking, b)
 		}
 	}
-	return c.wanted(job, c.admitted(ctx, job, lacking, there, result), there, result)
-}
-
-// wanted returns those of a job's lacking backups that retention would keep in the
-// target, beside what is there.
-func (c *copier) wanted(job catalog.Job, lacking []holdfast.Backup, there map[holdfast.ID]holdfast.Backup, result *Result) []holdfast.Backup {
-	unheld := map[holdfast.ID]bool{}
-	for i, b := range lacking {
-		in := there[b.ID]
-		unheld[b.ID] = c.HostQuota != nil && b.Held && !in.Held
-		lacking[i].Held = b.Held && c.HostQuota == nil || in.Held
-		delete(there, b.ID) // that there is a manifest of it does not make it two
-	}
-	doomed := map[holdfast.ID][]string{}
-	if keep, ok := c.Keep(job.Host, job.Name); ok {
-		for _, d := range retention.Plan(keep, slices.AppendSeq(slices.Clone(lacking), maps.Values(there)), c.Now()) {
-			if !d.Keep {
-				doomed[d.ID] = d.Reasons
-			}
-		}
-	}
-	var wanted []holdfast.Backup
-	for _, b := range lacking {
-		reasons, goes := doomed[b.ID]
-		switch {
-		case goes && unheld[b.ID]:
-			result.Left = append(result.Left, Left{b.Ref, append(reasons, "held in the source, where a host may have made the mark")})
-		case goes:
-			result.Left = append(result.Left, Left{b.Ref, reasons})
-		default:
-			if wanted = append(wanted, b); unheld[b.ID] {
-				result.Unheld = append(result.Unheld, b.Ref)
-			}
-		}
-	}
-	return wanted
+	a := c.admission(job, result)
+	return a.wanted(ctx, a.admitted(ctx, lacking, there), there)
 }
 
 // holds reports whether a backup in the target has all the data of the source's, as

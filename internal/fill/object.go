@@ -85,7 +85,11 @@ func (c *copier) object(ctx context.Context, fetcher restore.Fetcher, key string
 	}
 	c.abort(ctx, u)
 	if object, there, unknown := c.look(ctx, key); unknown == nil && there {
-		return c.same(ctx, key, object, s, func(int64) {})
+		// On a server where nothing can be renamed this may be what was just sent itself,
+		// and not the cause.
+		if another := c.same(ctx, key, object, s, func(int64) {}); another == nil || errors.Is(err, holdfast.ErrExist) {
+			return another
+		}
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package fill
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-backup/holdfast"
@@ -100,6 +101,21 @@ func TestACopyThatIsSlowerThanAnotherFindsTheObject(t *testing.T) {
 				t.Errorf("%d uploads are left", n)
 			}
 		})
+	}
+}
+
+// What somebody else has put there meanwhile is said to be there.
+func TestAnotherObjectThatAppearsMeanwhileIsNamed(t *testing.T) {
+	ref := refOf("crm", 27)
+	for want, size := range map[string]int{"of 999 bytes and not 1000": 999, "of the same size": 1000} {
+		a, b := memory(), signing(t)
+		backup(t, a, ref, 1000)
+		faster := started{b, func() { put(t, b, ref.Key("s0.sql.zst"), content("x", size)) }}
+		result, err := Run(t.Context(), a, faster, options())
+		must(t, err)
+		if len(result.Failed) != 1 || !strings.Contains(result.Failed[0].Error, want) {
+			t.Errorf("got %+v, want it to say %q", result, want)
+		}
 	}
 }
 
