@@ -86,14 +86,14 @@ func TestSFTPServerThatFillsUp(t *testing.T) {
 	onEverySSHServer(t, func(t *testing.T, deny []string, _ bool) {
 		n := newNASSite(t, testenv.SSHDOptions{Deny: deny, Size: 24 << 20}, random("crm", "6M", ""), "  here: { disk: { path: "+t.TempDir()+" } }\n")
 		n.want(n.host.pusher("run"), 0)
-		write(t, n.host.config, strings.Replace(read(t, n.host.config), "6M", "40M", 1), 0o600)
+		write(t, n.host.config, strings.Replace(read(t, n.host.config), "head -c 6M", "head -c 40M", 1), 0o600)
 		r := n.want(n.host.pusher("run"), 3) // the directory has it
 		if !strings.Contains(r.out, "no space left") {
 			t.Errorf("outcome: %s", r.out)
 		}
 		n.holds(1)
 		n.tidied() // what can't be removed by the host makes way here
-		write(t, n.host.config, strings.Replace(read(t, n.host.config), "40M", "6M", 1), 0o600)
+		write(t, n.host.config, strings.Replace(read(t, n.host.config), "head -c 40M", "head -c 6M", 1), 0o600)
 		n.want(n.host.pusher("run"), 0)
 		n.holds(2)
 		n.restored()
