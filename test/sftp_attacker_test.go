@@ -256,6 +256,10 @@ func (n *nasSite) notBack(t *testing.T, client *ssh.Client) {
 	if len(before) == 0 {
 		t.Fatal("there is nothing to attack")
 	}
+	// By SFTP times have whole seconds. What is added in the very second in which a host
+	// stored its backup passes for that backup's own.
+	stored := time.Now()
+	waitFor(t, "the second of the backup to pass", func() bool { return time.Now().Unix() > stored.Unix() })
 	raw := newRawSFTP(t, client)
 	for path := range before {
 		path = n.server.Path + "/acme/backups" + path
