@@ -33,8 +33,8 @@ func TestConformance(t *testing.T) {
 			env := conform.NewEnv(v, http.DefaultClient)
 			advance := map[string]advancing{"part-expired": outlast, "download-expired": clock.advance}
 			if c.locked {
-				locks := locks{client: s.Direct(), bucket: s.Bucket, prefix: v.prefix, until: map[string]time.Time{}}
-				env.Lock, advance["delete-locked"] = locks.lock, locks.advance
+				locks := testenv.NewLocks(s.Direct(), s.Bucket, v.prefix)
+				env.Lock, advance["delete-locked"] = locks.Lock, locks.Advance
 			}
 			for _, r := range runAll(t.Context(), env, advance) {
 				t.Run(r.Name, func(t *testing.T) {
@@ -91,16 +91,7 @@ type advancing = func(ctx context.Context, d time.Duration) error
 const ahead = 10 * time.Second
 
 // outlast waits until a signature over S3 has ended.
-func outlast(ctx context.Context, d time.Duration) error { return wait(ctx, ahead+d) }
-
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
+func outlast(ctx context.Context, d time.Duration) error { return testenv.Wait(ctx, ahead+d) }
 
 // standing is a clock that stands until it is moved: that of the stand-in, by which
 // download authorizations end.

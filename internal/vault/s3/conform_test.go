@@ -53,8 +53,8 @@ func TestConformance(t *testing.T) {
 			env := conform.NewEnv(v, http.DefaultClient)
 			advance := map[string]advancing{"part-expired": outlast, "download-expired": outlast}
 			if c.bucket.Locked {
-				locks := locks{v, map[string]time.Time{}}
-				env.Lock, advance["delete-locked"] = locks.lock, locks.advance
+				locks := testenv.NewLocks(v.client, *v.bucket, v.prefix)
+				env.Lock, advance["delete-locked"] = locks.Lock, locks.Advance
 			}
 			for _, r := range runAll(t.Context(), env, advance) {
 				t.Run(r.Name, func(t *testing.T) {
@@ -108,16 +108,7 @@ type advancing = func(ctx context.Context, d time.Duration) error
 const ahead = 10 * time.Second
 
 // outlast waits until a signature has ended.
-func outlast(ctx context.Context, d time.Duration) error { return wait(ctx, ahead+d) }
-
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
+func outlast(ctx context.Context, d time.Duration) error { return testenv.Wait(ctx, ahead+d) }
 
 // nothingLeft fails the test if the bucket still holds anything: an object, a
 // version, a marker, an upload.

@@ -86,7 +86,7 @@ func TestWhatIsLockedStaysAsItWas(t *testing.T) {
 		ctx := t.Context()
 		put(t, v, "backups/free", "backups/locked", "backups/held", "backups/hidden", "backups/older", "backups/newest", "backups/over")
 		lockForTest := func(key string, d time.Duration) {
-			if err := lock(ctx, v, key, nil, d); err != nil {
+			if err := testenv.NewLocks(v.client, *v.bucket, v.prefix).Lock(ctx, key, d); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -137,7 +137,7 @@ func TestALockIsToldFromAWantOfPermission(t *testing.T) {
 	}}
 	v := newVault(t, server, server.NewBucket(t, testenv.Bucket{Locked: true}), func(o *Options) { o.Client = &http.Client{Transport: w} })
 	put(t, v, "backups/free", "backups/locked")
-	if err := lock(t.Context(), v, "backups/locked", nil, time.Hour); err != nil {
+	if err := testenv.NewLocks(v.client, *v.bucket, v.prefix).Lock(t.Context(), "backups/locked", time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	for _, batch := range []bool{false, true} {

@@ -1,4 +1,4 @@
-package b2
+package testenv
 
 import (
 	"context"
@@ -11,22 +11,27 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// locks are those that a check of the suite has set.
-type locks struct {
-	client *s3.Client // of the bucket behind the stand-in
-	bucket string
-	prefix string               // of the vault
-	until  map[string]time.Time // by key
+// Locks sets locks on objects of a bucket, and has them end before their time. It is
+// not safe for concurrent use.
+type Locks struct {
+	client         *s3.Client
+	bucket, prefix string
+	until          map[string]time.Time // by key
 }
 
-// lock is conform.Env's Lock.
-func (l *locks) lock(ctx context.Context, key string, d time.Duration) error {
+// NewLocks returns locks of objects whose keys lie below prefix.
+func NewLocks(client *s3.Client, bucket, prefix string) *Locks {
+	return &Locks{client, bucket, prefix, map[string]time.Time{}}
+}
+
+// Lock forbids the deletion of the newest version for d.
+func (l *Locks) Lock(ctx context.Context, key string, d time.Duration) error {
 	l.until[key] = time.Now().Add(d)
 	return l.retain(ctx, key, l.until[key])
 }
 
-// advance is conform.Env's Advance for locks: those that would end meanwhile end now.
-func (l *locks) advance(ctx context.Context, d time.Duration) error {
+// Advance has the locks that would end within d end now.
+func (l *Locks) Advance(ctx context.Context, d time.Duration) error {
 	for key, until := range l.until {
 		if until.After(time.Now().Add(d)) {
 			continue
@@ -40,7 +45,7 @@ func (l *locks) advance(ctx context.Context, d time.Duration) error {
 
 // end has a lock end. The store takes no end that has passed when it is asked, so it
 // is one in the near future, which is waited for.
-func (l *locks) end(ctx context.Context, key string) error {
+func (l *Locks) end(ctx context.Context, key string) error {
 	for soon := time.Second; ; soon *= 2 {
 		until := time.Now().Add(soon)
 		err := l.retain(ctx, key, until)
@@ -50,16 +55,26 @@ func (l *locks) end(ctx context.Context, key string) error {
 		case err != nil:
 			return err
 		default:
-			return wait(ctx, time.Until(until)+time.Millisecond)
+			return Wait(ctx, time.Until(until)+time.Millisecond)
 		}
 	}
 }
 
 // retain locks an object until then, also if it was locked for longer.
-func (l *locks) retain(ctx context.Context, key string, until time.Time) error {
+func (l *Locks) retain(ctx context.Context, key string, until time.Time) error {
 	_, err := l.client.PutObjectRetention(ctx, &s3.PutObjectRetentionInput{
 		Bucket: &l.bucket, Key: aws.String(l.prefix + key), BypassGovernanceRetention: aws.Bool(true),
 		Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionModeGovernance, RetainUntilDate: &until},
 	})
 	return err
+}
+
+// Wait waits for d, or returns an error once ctx has ended.
+func Wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
 }
